@@ -1,4 +1,4 @@
-"""Errors that detcore raises on purpose; each says what is wrong, where, and how to put it right."""
+"""Errors that detcore raises on purpose: what is wrong, where, and how to put it right."""
 
 from __future__ import annotations
 

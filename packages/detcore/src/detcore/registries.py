@@ -1,4 +1,4 @@
-"""One registry per role: the name in a config's ``type`` is looked up in the registry of its role."""
+"""One registry per role; a config's ``type`` is looked up in the registry of its role."""
 
 from __future__ import annotations
 

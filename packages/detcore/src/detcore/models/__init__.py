@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
+
+from cvcore.errors import RegistryError
 
 _ROLES = (
     "DETECTORS",
@@ -21,15 +24,15 @@ _ROLES = (
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    builder = importlib.import_module("detcore.models.builder")
-    if name in builder.__all__:
-        return getattr(builder, name)
-    for role in _ROLES:
-        registry = getattr(builder, role)
-        if name in registry:
-            return registry.get(name)
+    if not name.startswith("_") and name != "builder":
+        builder = importlib.import_module("detcore.models.builder")
+        if name in builder.__all__:
+            return getattr(builder, name)
+        # Python asks here for submodules too; only a class's name is worth importing all models for.
+        if name[0].isupper():
+            for role in _ROLES:
+                with contextlib.suppress(RegistryError):
+                    return getattr(builder, role).get(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
