@@ -4,6 +4,7 @@ from cvcore.cnn.activation import Clamp, HSigmoid, Swish, build_activation_layer
 from cvcore.cnn.base_module import BaseModule, ModuleDict, ModuleList, Sequential
 from cvcore.cnn.conv import build_conv_layer
 from cvcore.cnn.conv_module import ConvModule
+from cvcore.cnn.drop import Dropout, DropPath, build_dropout, drop_path
 from cvcore.cnn.init import (
     bias_init_with_prob,
     caffe2_xavier_init,
@@ -46,6 +47,8 @@ from cvcore.cnn.registry import (
     WEIGHT_SOURCES,
     build_model_from_cfg,
 )
+from cvcore.cnn.scale import Scale
+from cvcore.cnn.upsample import PixelShufflePack, build_upsample_layer
 
 __all__ = [
     "ACTIVATION_LAYERS",
@@ -68,12 +71,16 @@ __all__ = [
     "Clamp",
     "ConstantInit",
     "ConvModule",
+    "DropPath",
+    "Dropout",
     "HSigmoid",
     "KaimingInit",
     "ModuleDict",
     "ModuleList",
     "NormalInit",
+    "PixelShufflePack",
     "PretrainedInit",
+    "Scale",
     "Sequential",
     "Swish",
     "TruncNormalInit",
@@ -82,12 +89,15 @@ __all__ = [
     "bias_init_with_prob",
     "build_activation_layer",
     "build_conv_layer",
+    "build_dropout",
     "build_model_from_cfg",
     "build_norm_layer",
     "build_padding_layer",
     "build_plugin_layer",
+    "build_upsample_layer",
     "caffe2_xavier_init",
     "constant_init",
+    "drop_path",
     "infer_abbr",
     "initialize",
     "is_norm",
