@@ -1,0 +1,1 @@
+"""Backbones: from a batch of images to feature maps of several strides."""

@@ -1,0 +1,247 @@
+"""Residual blocks (He et al., "Deep Residual Learning for Image Recognition", 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer, build_plugin_layer
+from detcore.errors import OptionError, check_option
+from detcore.models.layers.init_choice import InitConfig
+
+LayerConfig = Mapping[str, Any]
+BATCH_NORM: LayerConfig = {"type": "BN"}
+
+_POSITIONS = ("after_conv1", "after_conv2", "after_conv3")
+
+
+class ResidualBlock(BaseModule):
+    """A residual branch added to the input, then ReLU; subclasses say what the branch is.
+
+    Attributes:
+        expansion: output channels over `planes`.
+        last_norm: attribute name of the branch's last norm.
+    """
+
+    expansion: ClassVar[int]
+    last_norm: ClassVar[str]
+
+    def __init__(
+        self, downsample: nn.Module | None, with_cp: bool, init_cfg: InitConfig | None
+    ) -> None:
+        super().__init__(init_cfg)
+        self.downsample = downsample
+        self.with_cp = with_cp
+        self.relu = nn.ReLU(inplace=True)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Compute the residual."""
+        raise NotImplementedError
+
+    def _add(self, x: Tensor) -> Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        return self.branch(x) + identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, inplanes, h, w) to (n, planes * expansion, h / stride, w / stride)."""
+        if self.with_cp and x.requires_grad:
+            return self.relu(checkpoint(self._add, x, use_reentrant=False))
+        return self.relu(self._add(x))
+
+
+class BasicBlock(ResidualBlock):
+    """Two 3x3 convolutions."""
+
+    expansion = 1
+    last_norm = "norm2"
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        dilation: int = 1,
+        downsample: nn.Module | None = None,
+        style: str = "pytorch",
+        with_cp: bool = False,
+        conv_cfg: LayerConfig | None = None,
+        norm_cfg: LayerConfig = BATCH_NORM,
+        dcn: LayerConfig | None = None,
+        plugins: Sequence[LayerConfig] | None = None,
+        init_cfg: InitConfig | None = None,
+    ) -> None:
+        super().__init__(downsample, with_cp, init_cfg)
+        for name, value in (("dcn", dcn), ("plugins", plugins)):
+            if value is not None:
+                raise OptionError(f"BasicBlock: {name} works in ResNet-50 and deeper only")
+        self.norm1_name, norm1 = build_norm_layer(norm_cfg, planes, postfix=1)
+        self.norm2_name, norm2 = build_norm_layer(norm_cfg, planes, postfix=2)
+        self.conv1 = build_conv_layer(
+            conv_cfg,
+            inplanes,
+            planes,
+            3,
+            stride=stride,
+            padding=dilation,
+            dilation=dilation,
+            bias=False,
+        )
+        self.add_module(self.norm1_name, norm1)
+        self.conv2 = build_conv_layer(conv_cfg, planes, planes, 3, padding=1, bias=False)
+        self.add_module(self.norm2_name, norm2)
+        self.stride = stride
+        self.dilation = dilation
+
+    @property
+    def norm1(self) -> nn.Module:
+        """The norm after the first convolution."""
+        return getattr(self, self.norm1_name)
+
+    @property
+    def norm2(self) -> nn.Module:
+        """The norm after the second convolution."""
+        return getattr(self, self.norm2_name)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Compute the residual."""
+        x = self.relu(self.norm1(self.conv1(x)))
+        return self.norm2(self.conv2(x))
+
+
+class Bottleneck(ResidualBlock):
+    """A 1x1 convolution to fewer channels, a 3x3 one, and a 1x1 one to four times as many.
+
+    Args:
+        inplanes: channels of the input.
+        planes: a quarter of the output's channels.
+        stride: of the 3x3 convolution in style `'pytorch'`, of the first one in `'caffe'`.
+        dilation: of the 3x3 convolution.
+        downsample: what brings the input to the output's shape.
+        style: `'pytorch'` or `'caffe'`.
+        with_cp: recompute the block in the backward pass instead of keeping its activations.
+        conv_cfg: recipe of the convolutions.
+        norm_cfg: recipe of the norms.
+        dcn: recipe of a deformable convolution in place of the 3x3 one; with
+            `fallback_on_stride` the plain one stays.
+        plugins: `cfg` and `position` (`'after_conv1'`, 2 or 3) of layers inside the branch.
+        groups: groups of the 3x3 convolution (ResNeXt's cardinality).
+        base_width: channels of a group where `planes` is `base_channels`.
+        base_channels: `planes` of the first stage.
+        init_cfg: recipe of initialisation.
+    """
+
+    expansion = 4
+    last_norm = "norm3"
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        dilation: int = 1,
+        downsample: nn.Module | None = None,
+        style: str = "pytorch",
+        with_cp: bool = False,
+        conv_cfg: LayerConfig | None = None,
+        norm_cfg: LayerConfig = BATCH_NORM,
+        dcn: LayerConfig | None = None,
+        plugins: Sequence[LayerConfig] | None = None,
+        groups: int = 1,
+        base_width: int = 4,
+        base_channels: int = 64,
+        init_cfg: InitConfig | None = None,
+    ) -> None:
+        super().__init__(downsample, with_cp, init_cfg)
+        check_option("Bottleneck", "style", style, ("pytorch", "caffe"))
+        self.inplanes = inplanes
+        self.planes = planes
+        self.stride = stride
+        self.dilation = dilation
+        self.style = style
+        self.conv_cfg = conv_cfg
+        self.norm_cfg = norm_cfg
+        self.dcn = dcn
+        self.with_dcn = dcn is not None
+        self.conv1_stride, self.conv2_stride = (1, stride) if style == "pytorch" else (stride, 1)
+        width = planes if groups == 1 else int(planes * (base_width / base_channels)) * groups
+        outputs = planes * self.expansion
+        self.norm1_name, norm1 = build_norm_layer(norm_cfg, width, postfix=1)
+        self.norm3_name, norm3 = build_norm_layer(norm_cfg, outputs, postfix=3)
+
+        self.conv1 = build_conv_layer(
+            conv_cfg, inplanes, width, 1, stride=self.conv1_stride, bias=False
+        )
+        self.add_module(self.norm1_name, norm1)
+        self._add_middle(width, groups)
+        self.conv3 = build_conv_layer(conv_cfg, width, outputs, 1, bias=False)
+        self.add_module(self.norm3_name, norm3)
+        self._add_plugins(plugins or (), {1: width, 2: width, 3: outputs})
+
+    def _add_middle(self, width: int, groups: int) -> None:
+        """Register the convolution with a receptive field and what follows it."""
+        self.norm2_name, norm2 = build_norm_layer(self.norm_cfg, width, postfix=2)
+        dcn = dict(self.dcn or {})
+        if dcn.pop("fallback_on_stride", False):
+            dcn = {}
+        if dcn and self.conv_cfg is not None:
+            raise OptionError("Bottleneck: conv_cfg and dcn are both given; keep one")
+        self.conv2 = build_conv_layer(
+            dcn or self.conv_cfg,
+            width,
+            width,
+            3,
+            stride=self.conv2_stride,
+            padding=self.dilation,
+            dilation=self.dilation,
+            groups=groups,
+            bias=False,
+        )
+        self.add_module(self.norm2_name, norm2)
+
+    def _add_plugins(self, plugins: Sequence[LayerConfig], channels: Mapping[int, int]) -> None:
+        self._plugin_names: dict[int, list[str]] = {place: [] for place in channels}
+        for plugin in plugins:
+            check_option("Bottleneck", "position of a plugin", plugin["position"], _POSITIONS)
+            place = int(plugin["position"][-1])
+            cfg = dict(plugin["cfg"])
+            postfix = cfg.pop("postfix", "")
+            name, layer = build_plugin_layer(cfg, postfix, in_channels=channels[place])
+            if hasattr(self, name):
+                raise OptionError(
+                    f"Bottleneck: two plugins are named {name!r}; give their cfg a postfix"
+                )
+            self.add_module(name, layer)
+            self._plugin_names[place].append(name)
+
+    @property
+    def norm1(self) -> nn.Module:
+        """The norm after the first convolution."""
+        return getattr(self, self.norm1_name)
+
+    @property
+    def norm2(self) -> nn.Module:
+        """The norm after the second convolution."""
+        return getattr(self, self.norm2_name)
+
+    @property
+    def norm3(self) -> nn.Module:
+        """The norm after the third convolution."""
+        return getattr(self, self.norm3_name)
+
+    def _plug(self, place: int, x: Tensor) -> Tensor:
+        for name in self._plugin_names[place]:
+            x = getattr(self, name)(x)
+        return x
+
+    def middle(self, x: Tensor) -> Tensor:
+        """Apply the convolution with a receptive field, its norm and its activation."""
+        return self.relu(self.norm2(self.conv2(x)))
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Compute the residual."""
+        x = self._plug(1, self.relu(self.norm1(self.conv1(x))))
+        x = self._plug(2, self.middle(x))
+        return self._plug(3, self.norm3(self.conv3(x)))
