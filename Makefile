@@ -1,0 +1,38 @@
+# `make demo` and `make test` need only Python, pip, git and make; both reuse .venv on a second call.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-fast check format wheels clean
+
+demo: $(STAMP)
+	$(BIN)/detcore demo
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+test-fast: $(STAMP)
+	$(BIN)/pytest -m "not slow"
+
+check: $(STAMP)
+	$(BIN)/ruff format --check packages tests scripts
+	$(BIN)/ruff check packages tests scripts
+	$(BIN)/mypy packages/cvcore/src packages/detcore/src
+
+format: $(STAMP)
+	$(BIN)/ruff format packages tests scripts
+	$(BIN)/ruff check --fix packages tests scripts
+
+wheels: $(STAMP)
+	$(BIN)/python -m build --wheel --outdir dist packages/cvcore
+	$(BIN)/python -m build --wheel --outdir dist packages/detcore
+
+$(STAMP): packages/cvcore/pyproject.toml packages/detcore/pyproject.toml requirements-dev.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet -e packages/cvcore -e packages/detcore -c constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist demo work_dirs packages/*/build

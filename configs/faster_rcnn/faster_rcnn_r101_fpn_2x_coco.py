@@ -1,0 +1,6 @@
+# Faster R-CNN, ResNet-101, FPN, 24 epochs.
+_base_ = './faster_rcnn_r50_fpn_2x_coco.py'
+model = dict(
+    backbone=dict(
+        depth=101,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')))

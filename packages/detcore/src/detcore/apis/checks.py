@@ -1,0 +1,43 @@
+"""What is compared before any image is read: the model's classes with the dataset's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from detcore.errors import ClassMismatchError
+
+# Parts whose `num_classes` counts something other than the classes of the boxes.
+OTHER_COUNTS = ("rpn_head", "semantic_head", "backbone")
+
+
+def check_num_classes(model: nn.Module, dataset: Any) -> None:
+    """Compare every head's ``num_classes`` with the number of the dataset's classes.
+
+    Raises:
+        ClassMismatchError: They differ, or ``classes`` is one string (a comma is missing).
+    """
+    classes = getattr(dataset, "CLASSES", None)
+    if classes is None:
+        return
+    if isinstance(classes, str):
+        raise ClassMismatchError(
+            f"classes = {classes!r} is one string, read as {len(classes)} names: "
+            f"write ({classes!r},) with a comma"
+        )
+    for name, module in model.named_modules():
+        if any(part in name.split(".") for part in OTHER_COUNTS) or "head" not in name:
+            continue
+        num_classes = getattr(module, "num_classes", None)
+        if isinstance(num_classes, int) and num_classes != len(classes):
+            raise ClassMismatchError(
+                f"model.{name}.num_classes is {num_classes}, but the dataset has {len(classes)} "
+                f"classes ({_some(classes)}): set model.{name}.num_classes={len(classes)} in the "
+                f"config, or give the dataset the {num_classes} names with `classes`"
+            )
+
+
+def _some(classes: Any) -> str:
+    names = [str(name) for name in classes]
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

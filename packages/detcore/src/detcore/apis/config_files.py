@@ -1,0 +1,93 @@
+"""Find a config by its path or by its bare name, and read it ready for use."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import detcore
+from cvcore import Config
+from detcore.compat import upgrade_config
+from detcore.errors import DetcoreError
+
+SUFFIXES = (".py", ".toml", ".json")
+
+
+def configs_root() -> Path:
+    """The folder of configs that comes with the package."""
+    return Path(detcore.__file__).parent / "configs"
+
+
+def list_configs() -> list[Path]:
+    """Every config of the package that stands for a whole run, sorted."""
+    found = (path for path in configs_root().rglob("*") if path.suffix in SUFFIXES)
+    return sorted(path for path in found if "_base_" not in path.parts)
+
+
+def find_config(name: str | os.PathLike[str]) -> Path:
+    """Resolve a path, or a bare name such as ``mask_rcnn_r50_fpn_1x_coco``.
+
+    Raises:
+        DetcoreError: Neither a file nor a name of the package; the nearest names are listed.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    inside = configs_root() / (
+        path.relative_to("configs") if path.parts[:1] == ("configs",) else path
+    )
+    if inside.is_file():
+        return inside
+    known = {config.stem: config for config in list_configs()}
+    stem = path.stem if path.suffix in SUFFIXES else path.name
+    if path.parent == Path() and stem in known:
+        return known[stem]
+    near = difflib.get_close_matches(stem, known, n=3) or sorted(known)[:3]
+    raise DetcoreError(
+        f"no config {str(name)!r}: there is no such file, and detcore ships none of that name; "
+        f"nearest: {', '.join(near)}"
+    )
+
+
+def read_config(
+    name: str | os.PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    trust: bool = False,
+) -> Config:
+    """Read a config with its overrides, data root and old keys settled.
+
+    Args:
+        name: A path or a bare name.
+        overrides: Dotted keys and their values, as ``--cfg-options`` gives them.
+        trust: Run a ``.py`` config as Python instead of reading it as data.
+    """
+    cfg = Config.fromfile(find_config(name), trust=trust, import_custom_modules=False)
+    if overrides:
+        cfg.merge_from_dict(dict(overrides))
+    cfg.resolve_references()
+    move_data_root(cfg, os.environ.get("MMDET_DATASETS"))
+    upgrade_config(cfg)
+    return cfg
+
+
+def move_data_root(cfg: Config, root: str | None) -> None:
+    """Replace ``cfg.data_root`` by ``root`` in every string of ``cfg.data``, in place."""
+    if not root or "data_root" not in cfg:
+        return
+    old, new = cfg["data_root"], root if root.endswith("/") else f"{root}/"
+    cfg["data"] = _replaced(cfg["data"], old, new)
+    cfg["data_root"] = new
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, dict):
+        return type(value)({key: _replaced(item, old, new) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replaced(item, old, new) for item in value)
+    return value

@@ -1,0 +1,127 @@
+"""From a config to a finished run: what `detcore-train` does after reading its arguments."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from cvcore.environment import collect_env
+from cvcore.runner import BaseRunner
+
+import detcore.apis.hooks  # noqa: F401  (registers the hooks that configs name)
+from cvcore import Config
+from cvcore.config import import_custom_modules
+from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
+from detcore.apis.train import get_root_logger, train_detector
+from detcore.datasets import build_dataset
+from detcore.models import build_detector
+from detcore.version import __version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run is told beside its config."""
+
+    launcher: str = "none"  # none, pytorch, slurm or mpi
+    seed: int | None = None
+    diff_seed: bool = False  # a different seed on each rank
+    deterministic: bool = False
+    validate: bool = True
+
+
+def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
+    """Set the process up, build everything that ``cfg`` names, and train.
+
+    Args:
+        cfg: A whole config with ``work_dir`` set; the resolved form is written there.
+        options: What the command line adds.
+
+    Returns:
+        The runner after its last epoch.
+    """
+    torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
+    distributed = options.launcher != "none"
+    if distributed:
+        init_dist(options.launcher, **cfg.get("dist_params", {}))
+    rank, world_size = get_dist_info()
+    cfg["gpu_ids"] = list(range(world_size)) if distributed else cfg.get("gpu_ids", [0])
+    import_custom_modules(cfg)
+
+    timestamp = time.strftime("%Y%m%d_%H%M%S")
+    logger = open_log(cfg, timestamp, rank)
+    seed = set_seeds(cfg, options, rank, logger)
+    model = build_detector(
+        cfg["model"], train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg")
+    )
+    model.init_weights()
+    datasets = [build_dataset(cfg["data"]["train"])]
+    if len(cfg.get("workflow", [("train", 1)])) == 2:
+        datasets.append(build_dataset(validation_flow(cfg)))
+    for dataset in datasets:
+        log_filters(dataset, logger)
+    model.CLASSES = datasets[0].CLASSES
+    meta = {
+        "seed": seed,
+        "exp_name": Path(cfg.filename).name if cfg.filename else "config",
+        "config": cfg.pretty_text,
+        "CLASSES": datasets[0].CLASSES,
+        "PALETTE": getattr(datasets[0], "PALETTE", None),
+        "detcore_version": __version__,
+    }
+    return train_detector(
+        model,
+        datasets,
+        cfg,
+        distributed=distributed,
+        validate=options.validate,
+        timestamp=timestamp,
+        meta=meta,
+    )
+
+
+def open_log(cfg: Config, timestamp: str, rank: int) -> logging.Logger:
+    """Make the work dir, write the resolved config there, and begin the log file."""
+    work_dir = Path(cfg["work_dir"])
+    work_dir.mkdir(parents=True, exist_ok=True)
+    if rank == 0:
+        name = Path(cfg.filename).stem if cfg.filename else "config"
+        cfg.dump(work_dir / f"{name}.py")
+    logger = get_root_logger(
+        log_file=str(work_dir / f"{timestamp}.log"), log_level=cfg.get("log_level", "INFO")
+    )
+    environment = "\n".join(f"  {key}: {value}" for key, value in collect_env().items())
+    logger.info("environment:\n%s", environment)
+    logger.info("config:\n%s", cfg.pretty_text)
+    return logger
+
+
+def set_seeds(cfg: Config, options: RunOptions, rank: int, logger: logging.Logger) -> int:
+    """Seed python, numpy and torch; the same seed on every rank unless asked otherwise."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    wanted = options.seed if options.seed is not None else cfg.get("seed")
+    seed = init_random_seed(wanted, device=device)
+    cfg["seed"] = seed
+    set_random_seed(seed + rank if options.diff_seed else seed, options.deterministic)
+    logger.info("seed %d, deterministic %s", seed, options.deterministic)
+    return seed
+
+
+def validation_flow(cfg: Config) -> Mapping[str, Any]:
+    """The validation set as a training flow sees it: with the training pipeline and boxes."""
+    settings = dict(cfg["data"]["val"])
+    train = cfg["data"]["train"]
+    while "pipeline" not in train:
+        train = train["dataset"]
+    return {**settings, "pipeline": train["pipeline"]}
+
+
+def log_filters(dataset: Any, logger: logging.Logger) -> None:
+    """Say how many images the run sees, and what was left out for which reason."""
+    left_out = getattr(dataset, "filter_report", None) or {}
+    reasons = "".join(f"\n  left out: {count} {reason}" for reason, count in left_out.items())
+    logger.info("%s: %d images%s", type(dataset).__name__, len(dataset), reasons)

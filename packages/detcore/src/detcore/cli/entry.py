@@ -1,0 +1,51 @@
+"""What every command shares: errors become one clear line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from cvcore.errors import CvcoreError
+
+Run = Callable[[argparse.Namespace], int]
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def main_of(
+    verb: str,
+    description: str,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    run: Run,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Parse and run a verb that is a command of its own."""
+    parser = argparse.ArgumentParser(prog=verb, description=description)
+    add_arguments(parser)
+    return guarded(run, parser.parse_args(argv))
+
+
+def guarded(run: Run, args: argparse.Namespace) -> int:
+    """Run; an error that names what, where and the remedy is printed without its traceback."""
+    try:
+        return run(args)
+    except CvcoreError as error:
+        print_error(error)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return EXIT_INTERRUPTED
+
+
+def print_error(error: BaseException) -> None:
+    """The message and its notes on standard error, wrapped only on a terminal."""
+    console = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
+    console.print(Text("error: ", style="bold red").append(str(error), style="not bold default"))
+    for note in getattr(error, "__notes__", ()):
+        console.print(f"  {escape(note)}")

@@ -1,0 +1,57 @@
+"""`detcore VERB ...`: finds the verb's file and hands over."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from detcore.cli.entry import EXIT_BAD_INPUT, main_of
+from detcore.version import __version__
+
+VERBS = {
+    "train": "a config to a trained detector",
+    "test": "a config and a checkpoint to metrics",
+    "predict": "a checkpoint and photographs to pictures",
+    "demo": "draw a data set, train on it, evaluate, show",
+    "config": "print a config with everything it inherits",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `detcore`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help", "--version"}:
+        return overview(arguments)
+    verb, *rest = arguments
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        sys.stderr.write(f"error: no verb {verb!r}{hint} There are: {', '.join(VERBS)}\n")
+        return EXIT_BAD_INPUT
+    module = importlib.import_module(f"detcore.cli.{verb}")
+    return main_of(f"detcore {verb}", module.DESCRIPTION, module.add_arguments, module.run, rest)
+
+
+def overview(arguments: Sequence[str]) -> int:
+    """Version or help, without importing any verb."""
+    if arguments and arguments[0] == "--version":
+        sys.stdout.write(f"detcore {__version__}\n")
+        return 0
+    verbs = "\n".join(f"  {name:<9} {what}" for name, what in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="detcore",
+        usage="detcore VERB ...   (detcore VERB --help says more)",
+        description=f"Train and use object detectors.\n\nverbs:\n{verbs}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="start here: detcore demo",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.print_help()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""`detcore test` and `detcore-test`: a config and a checkpoint to metrics."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cvcore import Config, DictAction
+from detcore.cli.entry import main_of
+from detcore.errors import DetcoreError
+
+DESCRIPTION = (
+    "Evaluate a checkpoint. "
+    "Example: detcore-test mask_rcnn_r50_fpn_1x_coco epoch_12.pth --eval bbox segm"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of MMDetection's test.py, with their meanings."""
+    add = parser.add_argument
+    add("config", help="path of a config, or the bare name of one that detcore ships")
+    add("checkpoint", help="weights to evaluate")
+    add("--work-dir", help="folder for the metrics as JSON")
+    add("--out", help="write the raw results to this .pkl file")
+    add("--fuse-conv-bn", action="store_true", help="fold batch norms into convolutions first")
+    add("--gpu-ids", type=int, nargs="+", metavar="I", help="use the first listed")
+    add("--gpu-id", type=int, default=0, metavar="I", help="the GPU to use")
+    add("--format-only", action="store_true", help="write result files without evaluating")
+    add("--eval", nargs="+", metavar="METRIC", help="such as bbox, segm, proposal")
+    add("--show", action="store_true", help="open every picture with its detections")
+    add("--show-dir", help="write pictures with detections to this folder")
+    add("--show-score-thr", type=float, default=0.3, help="draw detections above this score")
+    add("--gpu-collect", action="store_true", help=argparse.SUPPRESS)
+    add("--tmpdir", help=argparse.SUPPRESS)
+    for name, what in (("--cfg-options", "config keys"), ("--eval-options", "evaluate()")):
+        add(name, nargs="+", action=DictAction, metavar="KEY=VALUE", help=f"options of {what}")
+    add("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    add("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    add("--trust-config", action="store_true", help="run a .py config as Python")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Test, then write, show, format and evaluate as asked."""
+    if not (args.out or args.eval or args.format_only or args.show or args.show_dir):
+        raise DetcoreError(
+            "nothing to do: give at least one of --eval --out --format-only --show --show-dir"
+        )
+    if args.eval and args.format_only:
+        raise DetcoreError("--eval and --format-only exclude each other")
+    if args.out and Path(args.out).suffix not in {".pkl", ".pickle"}:
+        raise DetcoreError(f"--out {args.out}: the raw results are written as .pkl")
+
+    from cvcore import dump
+    from cvcore.dist import get_dist_info
+    from detcore.apis.config_files import read_config
+
+    cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
+    cfg["gpu_ids"] = [args.gpu_ids[0] if args.gpu_ids else args.gpu_id]
+    results, dataset = results_of(cfg, args)
+    rank, _ = get_dist_info()
+    if rank != 0:
+        return 0
+    if args.out:
+        dump(results, args.out)
+    options = dict(args.eval_options or {})
+    if args.format_only:
+        dataset.format_results(results, **options)
+    if args.eval:
+        report(dataset.evaluate(results, **evaluation_options(cfg, args.eval, options)), args)
+    return 0
+
+
+def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Build model and data, load the weights, run over every image."""
+    from cvcore.runner import load_checkpoint
+
+    from cvcore.cnn import fuse_conv_bn
+    from cvcore.config import import_custom_modules
+    from cvcore.dist import init_dist
+    from detcore.apis.checks import check_num_classes
+    from detcore.apis.test import multi_gpu_test, single_gpu_test
+    from detcore.apis.train import validation_loader, wrap_model
+    from detcore.models import build_detector
+
+    distributed = args.launcher != "none"
+    if distributed:
+        init_dist(args.launcher, **cfg.get("dist_params", {}))
+    import_custom_modules(cfg)
+    loader = validation_loader(cfg, distributed, split="test")
+    dataset = loader.dataset
+    cfg["model"]["train_cfg"] = None
+    model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
+    checkpoint = load_checkpoint(model, args.checkpoint, map_location="cpu")
+    model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or dataset.CLASSES  # type: ignore[attr-defined]
+    check_num_classes(model, dataset)
+    if args.fuse_conv_bn:
+        model = fuse_conv_bn(model)
+    wrapped = wrap_model(model, cfg, distributed)
+    if distributed:
+        return multi_gpu_test(wrapped, loader), dataset
+    results = single_gpu_test(wrapped, loader, args.show, args.show_dir, args.show_score_thr)
+    return results, dataset
+
+
+def evaluation_options(
+    cfg: Config, metrics: Sequence[str], overrides: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``cfg.evaluation`` less what belongs to the hook, then the command line."""
+    of_hook = {"interval", "tmpdir", "start", "gpu_collect", "save_best", "rule", "by_epoch"}
+    options = {
+        key: value
+        for key, value in dict(cfg.get("evaluation") or {}).items()
+        if key not in of_hook | {"dynamic_intervals"}
+    }
+    return {**options, "metric": list(metrics), **overrides}
+
+
+def report(metrics: Mapping[str, Any], args: argparse.Namespace) -> None:
+    """The metrics on the terminal, and as JSON in the work dir if one is given."""
+    from cvcore import dump
+
+    for name, value in metrics.items():
+        sys.stdout.write(f"{name}: {value}\n")
+    if args.work_dir:
+        target = Path(args.work_dir) / "eval.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        dump(
+            {"config": args.config, "checkpoint": args.checkpoint, "metric": dict(metrics)}, target
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `detcore-test`."""
+    return main_of("detcore-test", DESCRIPTION, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""`detcore train` and `detcore-train`: a config to a trained detector."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvcore import Config, DictAction
+from detcore.cli.entry import main_of
+from detcore.errors import DetcoreError
+
+DESCRIPTION = "Train a detector. Example: detcore-train mask_rcnn_r50_fpn_1x_coco --work-dir runs/a"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of MMDetection's train.py, with their meanings."""
+    add = parser.add_argument
+    add("config", help="path of a config, or the bare name of one that detcore ships")
+    add("--work-dir", help="folder for logs and checkpoints (work_dirs/<config> by default)")
+    add("--resume-from", help="checkpoint to continue from: weights, optimizer, schedule, epoch")
+    add("--auto-resume", action="store_true", help="continue from the newest whole checkpoint")
+    add("--no-validate", action="store_true", help="do not evaluate during training")
+    devices = parser.add_mutually_exclusive_group()
+    devices.add_argument("--gpus", type=int, metavar="N", help="train with N processes")
+    devices.add_argument("--gpu-ids", type=int, nargs="+", metavar="I", help="use the first listed")
+    devices.add_argument("--gpu-id", type=int, default=0, metavar="I", help="the GPU to use")
+    add("--seed", type=int, help="random seed; a random one is drawn and logged by default")
+    add("--diff-seed", action="store_true", help="another seed on each rank")
+    add("--deterministic", action="store_true", help="deterministic algorithms, slower")
+    add(
+        "--cfg-options",
+        "--options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="override config keys, e.g. data.samples_per_gpu=4 optimizer.lr=0.01",
+    )
+    add("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    add("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    add("--auto-scale-lr", action="store_true", help="scale the lr with the batch size")
+    add("--trust-config", action="store_true", help="run a .py config as Python")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the config, put the arguments into it, train."""
+    from detcore.apis.config_files import read_config  # torch is imported only once we run
+
+    cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
+    apply_arguments(cfg, args)
+    if args.gpus and args.gpus > 1 and args.launcher == "none":
+        return spawn(args.gpus)
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+
+    from detcore.apis.run import RunOptions, run_training
+
+    run_training(
+        cfg,
+        RunOptions(
+            launcher=args.launcher,
+            seed=args.seed,
+            diff_seed=args.diff_seed,
+            deterministic=args.deterministic,
+            validate=not args.no_validate,
+        ),
+    )
+    say_what_next(cfg)
+    return 0
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Command line over config over default, key by key."""
+    if args.work_dir is not None:
+        cfg["work_dir"] = args.work_dir
+    elif cfg.get("work_dir") is None:
+        cfg["work_dir"] = str(Path("work_dirs") / Path(args.config).stem)
+    if args.resume_from is not None:
+        cfg["resume_from"] = args.resume_from
+    cfg["auto_resume"] = args.auto_resume or cfg.get("auto_resume", False)
+    cfg["gpu_ids"] = [args.gpu_ids[0] if args.gpu_ids else args.gpu_id]
+    if args.auto_scale_lr:
+        if "auto_scale_lr" not in cfg or "base_batch_size" not in cfg["auto_scale_lr"]:
+            raise DetcoreError(
+                f"--auto-scale-lr: {args.config} does not say what its lr was made for; add "
+                "auto_scale_lr = dict(base_batch_size=16), with the batch size in question"
+            )
+        cfg["auto_scale_lr"]["enable"] = True
+
+
+def spawn(num_processes: int) -> int:
+    """Run this command again in ``num_processes`` processes, through torchrun's own launcher."""
+    from torch.distributed.run import main as torchrun
+
+    as_verb = Path(sys.argv[0]).stem == "detcore"
+    own = sys.argv[2:] if as_verb else sys.argv[1:]
+    torchrun(
+        [
+            f"--nproc_per_node={num_processes}",
+            "--standalone",
+            "-m",
+            "detcore.cli.train",
+            *own,
+            "--launcher=pytorch",
+        ]
+    )
+    return 0
+
+
+def say_what_next(cfg: Config) -> None:
+    """One line a person can paste."""
+    work_dir = Path(cfg["work_dir"])
+    best = sorted(work_dir.glob("best_*.pth"))
+    checkpoint = best[-1] if best else work_dir / "latest.pth"
+    if checkpoint.exists() and os.environ.get("RANK", "0") == "0":
+        sys.stdout.write(f"\nnext: detcore predict {checkpoint} PHOTO.jpg --out pictures/\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `detcore-train`."""
+    return main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from detcore.apis.checks import check_num_classes
+from detcore.errors import ClassMismatchError
+
+
+class Part(nn.Module):
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+
+def detector(boxes: int, proposals: int = 1) -> nn.Module:
+    return nn.ModuleDict(
+        {
+            "rpn_head": Part(proposals),
+            "roi_head": nn.ModuleDict({"bbox_head": Part(boxes)}),
+        }
+    )
+
+
+def test_equal_numbers_pass_whatever_the_proposals_count() -> None:
+    check_num_classes(detector(2, proposals=1), SimpleNamespace(CLASSES=("cat", "dog")))
+
+
+def test_a_mismatch_names_both_numbers_and_the_key_to_change() -> None:
+    expected = r"bbox_head.num_classes is 80.*2 classes \(cat, dog\).*bbox_head.num_classes=2"
+    with pytest.raises(ClassMismatchError, match=expected):
+        check_num_classes(detector(80), SimpleNamespace(CLASSES=("cat", "dog")))
+
+
+def test_one_string_in_place_of_names_is_answered_with_the_comma() -> None:
+    with pytest.raises(ClassMismatchError, match=r"write \('cat',\) with a comma"):
+        check_num_classes(detector(3), SimpleNamespace(CLASSES="cat"))
+
+
+def test_a_dataset_without_names_is_not_compared() -> None:
+    check_num_classes(detector(80), SimpleNamespace(CLASSES=None))
