@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 from cvcore.version import __version__, parse_version_info, version_info
 
 if TYPE_CHECKING:
-    from cvcore.config import Config as Config, ConfigDict as ConfigDict, DictAction as DictAction
+    from cvcore.config import Config as Config
+    from cvcore.config import ConfigDict as ConfigDict
+    from cvcore.config import DictAction as DictAction
     from cvcore.errors import CvcoreError as CvcoreError
-    from cvcore.fileio import FileClient as FileClient, dump as dump, load as load
-    from cvcore.log import get_logger as get_logger, print_log as print_log
-    from cvcore.registry import Registry as Registry, build_from_cfg as build_from_cfg
+    from cvcore.fileio import FileClient as FileClient
+    from cvcore.fileio import dump as dump
+    from cvcore.fileio import load as load
+    from cvcore.log import get_logger as get_logger
+    from cvcore.log import print_log as print_log
+    from cvcore.registry import Registry as Registry
+    from cvcore.registry import build_from_cfg as build_from_cfg
 
 _HOMES = {
     "cvcore.config": "Config ConfigDict DictAction",

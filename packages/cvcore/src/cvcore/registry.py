@@ -58,9 +58,8 @@ class Registry:
         self._same_scope: list[Registry] = []
         self._modules: dict[str, Factory] = {}
         self._imported = False
-        if build_func is None:
-            build_func = parent.build_func if parent is not None else build_from_cfg
-        self.build_func = build_func
+        inherited: Callable[..., Any] = build_from_cfg if parent is None else parent.build_func
+        self.build_func = build_func or inherited
         if parent is not None:
             parent._add_child(self)
 
@@ -188,9 +187,12 @@ class Registry:
             remedy = f"No registry of scope {scope!r} exists; known scopes: {sorted(scopes)}"
         return f"no {self.name} named {key!r}{hint(name, known)}. Looked in: {places}. {remedy}"
 
-    def build(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
-        """The object that ``cfg`` describes; one that is built already comes back unchanged."""
-        return self.build_func(cfg, *args, **kwargs, registry=self)
+    def build(self, cfg: Any, **kwargs: Any) -> Any:
+        """The object that ``cfg`` describes; one that is built already comes back unchanged.
+
+        ``kwargs`` go to the registry's build function, such as ``default_args=dict(...)``.
+        """
+        return self.build_func(cfg, registry=self, **kwargs)
 
     def register_module(
         self,
