@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
         builder = importlib.import_module("detcore.models.builder")
         if name in builder.__all__:
             return getattr(builder, name)
-        # Python asks here for submodules too; only a class's name is worth importing all models for.
+        # Python asks here for submodules too; only a class's name is worth importing all models.
         if name[0].isupper():
             for role in _ROLES:
                 with contextlib.suppress(RegistryError):
