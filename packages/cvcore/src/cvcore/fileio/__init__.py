@@ -1,0 +1,56 @@
+"""Files: bytes in and out, formats, and paths."""
+
+from __future__ import annotations
+
+from cvcore.fileio.formats import (
+    BaseFileHandler,
+    JsonHandler,
+    PickleHandler,
+    TomlHandler,
+    YamlHandler,
+    dump,
+    load,
+    register_handler,
+)
+from cvcore.fileio.lines import dict_from_file, list_from_file
+from cvcore.fileio.paths import (
+    atomic_write,
+    check_file_exist,
+    fopen,
+    is_filepath,
+    mkdir_or_exist,
+    scandir,
+    symlink,
+)
+from cvcore.fileio.storage import (
+    BaseStorageBackend,
+    FileClient,
+    HardDiskBackend,
+    HTTPBackend,
+    MemoryBackend,
+)
+
+__all__ = [
+    "BaseFileHandler",
+    "BaseStorageBackend",
+    "FileClient",
+    "HTTPBackend",
+    "HardDiskBackend",
+    "JsonHandler",
+    "MemoryBackend",
+    "PickleHandler",
+    "TomlHandler",
+    "YamlHandler",
+    "atomic_write",
+    "check_file_exist",
+    "dict_from_file",
+    "dump",
+    "fopen",
+    "is_filepath",
+    "list_from_file",
+    "load",
+    "mkdir_or_exist",
+    "register_handler",
+    "scandir",
+    "symlink",
+]
