@@ -1,10 +1,16 @@
 """Building blocks of networks: modules that initialise themselves, and layers chosen by name."""
 
 from cvcore.cnn.activation import Clamp, HSigmoid, Swish, build_activation_layer
+from cvcore.cnn.adaptive_conv import Conv2dAdaptivePadding
 from cvcore.cnn.base_module import BaseModule, ModuleDict, ModuleList, Sequential
+from cvcore.cnn.context_block import ContextBlock
 from cvcore.cnn.conv import build_conv_layer
 from cvcore.cnn.conv_module import ConvModule
+from cvcore.cnn.conv_ws import ConvAWS2d, ConvWS2d
+from cvcore.cnn.depthwise_separable import DepthwiseSeparableConvModule
 from cvcore.cnn.drop import Dropout, DropPath, build_dropout, drop_path
+from cvcore.cnn.fuse_conv_bn import fuse_conv_bn
+from cvcore.cnn.generalized_attention import GeneralizedAttention
 from cvcore.cnn.init import (
     bias_init_with_prob,
     caffe2_xavier_init,
@@ -26,6 +32,7 @@ from cvcore.cnn.initializers import (
     XavierInit,
     initialize,
 )
+from cvcore.cnn.non_local import NonLocal2d
 from cvcore.cnn.norm import build_norm_layer, infer_abbr, is_norm
 from cvcore.cnn.padding import build_padding_layer
 from cvcore.cnn.plugin import build_plugin_layer
@@ -48,7 +55,17 @@ from cvcore.cnn.registry import (
     build_model_from_cfg,
 )
 from cvcore.cnn.scale import Scale
+from cvcore.cnn.sync_bn import revert_sync_batchnorm
 from cvcore.cnn.upsample import PixelShufflePack, build_upsample_layer
+from cvcore.cnn.wrappers import (
+    Conv2d,
+    Conv3d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Linear,
+    MaxPool2d,
+    MaxPool3d,
+)
 
 __all__ = [
     "ACTIVATION_LAYERS",
@@ -70,13 +87,27 @@ __all__ = [
     "Caffe2XavierInit",
     "Clamp",
     "ConstantInit",
+    "ContextBlock",
+    "Conv2d",
+    "Conv2dAdaptivePadding",
+    "Conv3d",
+    "ConvAWS2d",
     "ConvModule",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "ConvWS2d",
+    "DepthwiseSeparableConvModule",
     "DropPath",
     "Dropout",
+    "GeneralizedAttention",
     "HSigmoid",
     "KaimingInit",
+    "Linear",
+    "MaxPool2d",
+    "MaxPool3d",
     "ModuleDict",
     "ModuleList",
+    "NonLocal2d",
     "NormalInit",
     "PixelShufflePack",
     "PretrainedInit",
@@ -98,11 +129,13 @@ __all__ = [
     "caffe2_xavier_init",
     "constant_init",
     "drop_path",
+    "fuse_conv_bn",
     "infer_abbr",
     "initialize",
     "is_norm",
     "kaiming_init",
     "normal_init",
+    "revert_sync_batchnorm",
     "trunc_normal_init",
     "uniform_init",
     "xavier_init",

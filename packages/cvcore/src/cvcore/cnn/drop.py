@@ -51,4 +51,4 @@ def build_dropout(
     cfg: Mapping[str, Any], default_args: Mapping[str, Any] | None = None
 ) -> nn.Module:
     """Build a dropout layer from its `type` and the type's own arguments."""
-    return DROPOUT_LAYERS.build(cfg, default_args)
+    return DROPOUT_LAYERS.build(cfg, default_args=default_args)
