@@ -2,6 +2,7 @@
 
 from cvcore.cnn.activation import Clamp, HSigmoid, Swish, build_activation_layer
 from cvcore.cnn.adaptive_conv import Conv2dAdaptivePadding
+from cvcore.cnn.attention import MultiheadAttention, build_attention
 from cvcore.cnn.base_module import BaseModule, ModuleDict, ModuleList, Sequential
 from cvcore.cnn.context_block import ContextBlock
 from cvcore.cnn.conv import build_conv_layer
@@ -9,6 +10,7 @@ from cvcore.cnn.conv_module import ConvModule
 from cvcore.cnn.conv_ws import ConvAWS2d, ConvWS2d
 from cvcore.cnn.depthwise_separable import DepthwiseSeparableConvModule
 from cvcore.cnn.drop import Dropout, DropPath, build_dropout, drop_path
+from cvcore.cnn.feedforward import FFN, build_feedforward_network
 from cvcore.cnn.fuse_conv_bn import fuse_conv_bn
 from cvcore.cnn.generalized_attention import GeneralizedAttention
 from cvcore.cnn.init import (
@@ -35,6 +37,7 @@ from cvcore.cnn.initializers import (
 from cvcore.cnn.non_local import NonLocal2d
 from cvcore.cnn.norm import build_norm_layer, infer_abbr, is_norm
 from cvcore.cnn.padding import build_padding_layer
+from cvcore.cnn.patch import AdaptivePadding, PatchEmbed, PatchMerging
 from cvcore.cnn.plugin import build_plugin_layer
 from cvcore.cnn.registry import (
     ACTIVATION_LAYERS,
@@ -56,6 +59,13 @@ from cvcore.cnn.registry import (
 )
 from cvcore.cnn.scale import Scale
 from cvcore.cnn.sync_bn import revert_sync_batchnorm
+from cvcore.cnn.transformer import (
+    BaseTransformerLayer,
+    TransformerLayerSequence,
+    build_positional_encoding,
+    build_transformer_layer,
+    build_transformer_layer_sequence,
+)
 from cvcore.cnn.upsample import PixelShufflePack, build_upsample_layer
 from cvcore.cnn.wrappers import (
     Conv2d,
@@ -73,6 +83,7 @@ __all__ = [
     "CONV_LAYERS",
     "DROPOUT_LAYERS",
     "FEEDFORWARD_NETWORK",
+    "FFN",
     "INITIALIZERS",
     "MODELS",
     "NORM_LAYERS",
@@ -83,7 +94,9 @@ __all__ = [
     "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
     "WEIGHT_SOURCES",
+    "AdaptivePadding",
     "BaseModule",
+    "BaseTransformerLayer",
     "Caffe2XavierInit",
     "Clamp",
     "ConstantInit",
@@ -107,24 +120,33 @@ __all__ = [
     "MaxPool3d",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NonLocal2d",
     "NormalInit",
+    "PatchEmbed",
+    "PatchMerging",
     "PixelShufflePack",
     "PretrainedInit",
     "Scale",
     "Sequential",
     "Swish",
+    "TransformerLayerSequence",
     "TruncNormalInit",
     "UniformInit",
     "XavierInit",
     "bias_init_with_prob",
     "build_activation_layer",
+    "build_attention",
     "build_conv_layer",
     "build_dropout",
+    "build_feedforward_network",
     "build_model_from_cfg",
     "build_norm_layer",
     "build_padding_layer",
     "build_plugin_layer",
+    "build_positional_encoding",
+    "build_transformer_layer",
+    "build_transformer_layer_sequence",
     "build_upsample_layer",
     "caffe2_xavier_init",
     "constant_init",
