@@ -1,0 +1,1 @@
+"""Detectors: what is put together from a backbone, a neck and heads."""

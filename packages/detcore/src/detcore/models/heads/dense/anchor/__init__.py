@@ -1,0 +1,1 @@
+"""Dense heads that refine anchors, boxes laid over the image beforehand."""

@@ -1,0 +1,1 @@
+"""Heads that look at regions: proposals in, boxes and masks out."""

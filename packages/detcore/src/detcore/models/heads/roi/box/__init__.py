@@ -1,0 +1,1 @@
+"""Heads that score and refine one region each."""

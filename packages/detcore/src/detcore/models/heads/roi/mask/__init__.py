@@ -1,0 +1,1 @@
+"""Heads that draw the mask of one region each."""
