@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import types
@@ -14,8 +15,9 @@ from typing import Any
 from cvcore.config.evaluate import evaluate, parse
 from cvcore.config.limits import MAX_FILE_BYTES, Budget
 from cvcore.config.merge import Origins, merge, origin_of
-from cvcore.config.placeholders import Placeholders, interpolate
+from cvcore.config.placeholders import Placeholders
 from cvcore.errors import ConfigError, nearest, requires
+from cvcore.registry import SCOPE_ALIASES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -81,15 +83,12 @@ def load_text(text: str, suffix: str, trust: bool = False) -> Loaded:
 
 
 def _finish(loaded: Loaded, place: str) -> Loaded:
-    values = loaded.values
     # Aliases of YAML, or names used twice in Python, can hold far more than the text shows.
     try:
-        Budget().measure(values)
+        Budget().measure(loaded.values)
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from error
-    if "${" in loaded.text:
-        values = interpolate(values, place)
-    return Loaded(values, loaded.text, loaded.origins)
+    return loaded
 
 
 def _warn_if_deprecated(values: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def _load_bases(names: tuple[str, ...], source: Source, heirs: tuple[Path, ...])
     origins: dict[str | None, Origins] = {None: str(source.path)}
     texts: list[str] = []
     for name in names:
-        path = source.path.parent / Path(name).expanduser()
+        path = _base_path(name, source.path)
         _check_file(path, source.path)
         base = _load(_read(path, source.trust, source.predefined), heirs)
         shared = [key for key in base.values if key in values]
@@ -183,6 +182,18 @@ def _load_bases(names: tuple[str, ...], source: Source, heirs: tuple[Path, ...])
             tree = base.origins
             origins[key] = tree if isinstance(tree, str) else tree.get(key, tree[None])
     return Loaded(values, "".join(texts), origins)
+
+
+def _base_path(name: str, heir: Path) -> Path:
+    """``package::path`` is inside the package's folder of configs, the rest beside the heir."""
+    package, colons, inside = name.partition("::")
+    if not colons:
+        return heir.parent / Path(name).expanduser()
+    package = SCOPE_ALIASES.get(package, package)
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise ConfigError(f"{heir}: {BASE} names {name!r}, but no package {package!r} is installed")
+    return Path(found.submodule_search_locations[0]) / "configs" / inside
 
 
 def _placeholders(source: Source) -> Placeholders:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from cvcore.config.dump import dumps, to_python
 from cvcore.config.load import SUFFIXES, Loaded, load_file, load_text
 from cvcore.config.merge import Origins, merge, origin_of
 from cvcore.config.override import SOURCE, check_types, expand
-from cvcore.config.placeholders import look_up
+from cvcore.config.placeholders import interpolate, look_up
 from cvcore.errors import ConfigError, hint
+from cvcore.imports import import_modules_from_strings
 
 RESERVED = ("filename", "text", "pretty_text")
 
@@ -99,7 +99,7 @@ class ConfigDict(dict):
     def __or__(self, other: Any) -> ConfigDict:
         return type(self)({**self, **other})
 
-    def __ior__(self, other: Any) -> ConfigDict:  # type: ignore[misc, override]  # as dict's own
+    def __ior__(self, other: Any) -> ConfigDict:
         for key, value in dict(other).items():
             self[key] = value
         return self
@@ -168,6 +168,7 @@ class Config:
         use_predefined_variables: bool = True,
         import_custom_modules: bool = True,
         trust: bool = False,
+        overrides: Mapping[str, Any] | None = None,
     ) -> Config:
         """Read a config file and the files it inherits from.
 
@@ -177,12 +178,14 @@ class Config:
             import_custom_modules: Keep ``custom_imports`` for :meth:`import_custom_modules`;
                 reading itself imports nothing. False makes that method do nothing.
             trust: Run ``.py`` files as Python in place of reading them as data.
+            overrides: As for :meth:`merge_from_dict`; laid over the files before every ``${key}``
+                takes the value of its key.
 
         Raises:
             ConfigError: A file is absent, says what a config may not, or does not fit its bases.
         """
         loaded = load_file(filename, trust, use_predefined_variables)
-        return cls._from_loaded(loaded, str(filename), import_custom_modules)
+        return cls._from_loaded(loaded, str(filename), import_custom_modules, overrides)
 
     @classmethod
     def fromstring(cls, cfg_str: str, file_format: str, trust: bool = False) -> Config:
@@ -190,9 +193,20 @@ class Config:
         return cls._from_loaded(load_text(cfg_str, file_format, trust), None, True)
 
     @classmethod
-    def _from_loaded(cls, loaded: Loaded, filename: str | None, imports: bool) -> Config:
+    def _from_loaded(
+        cls,
+        loaded: Loaded,
+        filename: str | None,
+        imports: bool,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Config:
         config = cls(loaded.values, loaded.text, filename, loaded.origins)
         config.__dict__["_imports"] = imports
+        if overrides:
+            config.merge_from_dict(overrides)
+        if overrides or "${" in loaded.text:
+            values = interpolate(config.to_dict(), filename or "<text>")
+            config.__dict__["_cfg_dict"] = ConfigDict(values)
         return config
 
     @staticmethod
@@ -335,13 +349,10 @@ def import_custom_modules(config: Config | Mapping[str, Any]) -> None:
         raise ConfigError(
             f"custom_imports must be dict(imports=[...], allow_failed_imports=...), not {custom!r}"
         )
-    names = custom.get("imports") or ()
-    for name in (names,) if isinstance(names, str) else names:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            if not custom.get("allow_failed_imports", False):
-                raise ConfigError(f"custom_imports: cannot import {name!r}: {error}") from error
+    try:
+        import_modules_from_strings(**custom)
+    except ImportError as error:
+        raise ConfigError(f"custom_imports: {error}") from error
 
 
 def _add_options(

@@ -1,30 +1,45 @@
-"""Train, test and use detectors, under the names of MMDetection's apis."""
+"""Train, test and use detectors, under the names of MMDetection's apis, imported on first use."""
 
-from cvcore.dist import init_random_seed, set_random_seed
-from detcore.apis.config_files import find_config, read_config
-from detcore.apis.infer import (
-    async_inference_detector,
-    inference_detector,
-    init_detector,
-    show_result_pyplot,
-)
-from detcore.apis.run import RunOptions, run_training
-from detcore.apis.test import multi_gpu_test, single_gpu_test
-from detcore.apis.train import get_root_logger, train_detector
+from __future__ import annotations
 
-__all__ = [
-    "RunOptions",
-    "async_inference_detector",
-    "find_config",
-    "get_root_logger",
-    "inference_detector",
-    "init_detector",
-    "init_random_seed",
-    "multi_gpu_test",
-    "read_config",
-    "run_training",
-    "set_random_seed",
-    "show_result_pyplot",
-    "single_gpu_test",
-    "train_detector",
-]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cvcore.dist import init_random_seed as init_random_seed
+    from cvcore.dist import set_random_seed as set_random_seed
+
+    from detcore.apis.config_files import find_config as find_config
+    from detcore.apis.config_files import read_config as read_config
+    from detcore.apis.infer import async_inference_detector as async_inference_detector
+    from detcore.apis.infer import inference_detector as inference_detector
+    from detcore.apis.infer import init_detector as init_detector
+    from detcore.apis.infer import show_result_pyplot as show_result_pyplot
+    from detcore.apis.run import RunOptions as RunOptions
+    from detcore.apis.run import run_training as run_training
+    from detcore.apis.test import multi_gpu_test as multi_gpu_test
+    from detcore.apis.test import single_gpu_test as single_gpu_test
+    from detcore.apis.train import get_root_logger as get_root_logger
+    from detcore.apis.train import train_detector as train_detector
+
+_HOMES = {
+    "cvcore.dist": "init_random_seed set_random_seed",
+    "detcore.apis.config_files": "find_config read_config",
+    "detcore.apis.infer": (
+        "async_inference_detector inference_detector init_detector show_result_pyplot"
+    ),
+    "detcore.apis.run": "RunOptions run_training",
+    "detcore.apis.test": "multi_gpu_test single_gpu_test",
+    "detcore.apis.train": "get_root_logger train_detector",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

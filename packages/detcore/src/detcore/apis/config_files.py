@@ -65,10 +65,7 @@ def read_config(
         overrides: Dotted keys and their values, as ``--cfg-options`` gives them.
         trust: Run a ``.py`` config as Python instead of reading it as data.
     """
-    cfg = Config.fromfile(find_config(name), trust=trust, import_custom_modules=False)
-    if overrides:
-        cfg.merge_from_dict(dict(overrides))
-    cfg.resolve_references()
+    cfg = Config.fromfile(find_config(name), trust=trust, overrides=overrides)
     move_data_root(cfg, os.environ.get("MMDET_DATASETS"))
     upgrade_config(cfg)
     return cfg

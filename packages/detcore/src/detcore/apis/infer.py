@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from cvcore.runner import load_checkpoint
 from torch import nn
 
 from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.image import imread
 from cvcore.parallel import collate, scatter
+from cvcore.runner import load_checkpoint
 from detcore.apis.config_files import read_config
 from detcore.apis.device import choose_device
 from detcore.datasets import replace_ImageToTensor

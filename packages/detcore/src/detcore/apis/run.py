@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 from cvcore.environment import collect_env
-from cvcore.runner import BaseRunner
 
 import detcore.apis.hooks  # noqa: F401  (registers the hooks that configs name)
 from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
+from cvcore.runner import BaseRunner
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
 from detcore.models import build_detector

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from cvcore import Config
+from cvcore.dist import get_dist_info
+from cvcore.log import get_logger
+from cvcore.parallel import MMDataParallel, MMDistributedDataParallel
 from cvcore.runner import (
     HOOKS,
     BaseRunner,
@@ -21,13 +28,6 @@ from cvcore.runner import (
     build_runner,
     find_latest_checkpoint,
 )
-from torch import nn
-from torch.utils.data import DataLoader
-
-from cvcore import Config
-from cvcore.dist import get_dist_info
-from cvcore.log import get_logger
-from cvcore.parallel import MMDataParallel, MMDistributedDataParallel
 from detcore.apis.checks import check_num_classes
 from detcore.apis.device import choose_device
 from detcore.apis.test import multi_gpu_test, single_gpu_test

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cvcore.runner import HOOKS, BaseRunner, Hook
-
 from cvcore.errors import NonFiniteError
+from cvcore.runner import HOOKS, BaseRunner, Hook
 from detcore.apis.checks import check_num_classes
 
 

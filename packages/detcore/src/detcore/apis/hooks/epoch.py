@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cvcore.runner import HOOKS, BaseRunner, Hook
-
 from cvcore.parallel import is_module_wrapper
+from cvcore.runner import HOOKS, BaseRunner, Hook
 
 
 @HOOKS.register_module()
