@@ -40,9 +40,12 @@ _HOMES = {
     ),
     "cvcore.checks": (
         "is_str iter_cast list_cast tuple_cast is_seq_of is_list_of is_tuple_of slice_list "
-        "concat_list to_1tuple to_2tuple to_3tuple to_4tuple to_ntuple check_prerequisites "
-        "requires_package requires_executable import_modules_from_strings "
-        "deprecated_api_warning is_method_overridden has_method"
+        "concat_list to_1tuple to_2tuple to_3tuple to_4tuple to_ntuple is_method_overridden "
+        "has_method"
+    ),
+    "cvcore.deprecation": "deprecated_api_warning",
+    "cvcore.imports": (
+        "check_prerequisites requires_package requires_executable import_modules_from_strings"
     ),
     "cvcore.versions": "digit_version get_git_hash",
     "cvcore.environment": "collect_env get_host_info",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 import sys
 import threading
 import warnings
@@ -12,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from cvcore.errors import ArgumentError, CvcoreError, RegistryError, hint
+from cvcore.arguments import add_note, check_arguments, name_of
+from cvcore.errors import ArgumentError, RegistryError, hint
+from cvcore.imports import import_submodules
 
 Factory = Callable[..., Any]
 F = TypeVar("F", bound=Factory)
@@ -52,22 +52,23 @@ class Registry:
     ) -> None:
         self.name = name
         self.packages = (packages,) if isinstance(packages, str) else tuple(packages)
-        self.scope = scope or self._default_scope()
+        if scope is None:
+            scope = self.packages[0].split(".")[0] if self.packages else self.infer_scope(depth=2)
+        self.scope = scope
         self.parent = parent
         self.children: dict[str, Registry] = {}
         self._same_scope: list[Registry] = []
         self._modules: dict[str, Factory] = {}
         self._imported = False
         inherited: Callable[..., Any] = build_from_cfg if parent is None else parent.build_func
-        self.build_func = build_func or inherited
+        self.build_func: Callable[..., Any] = build_func or inherited
         if parent is not None:
             parent._add_child(self)
 
-    def _default_scope(self) -> str:
-        if self.packages:
-            return self.packages[0].split(".")[0]
-        # Frame 0 is this method, 1 the constructor, 2 the module that makes the registry.
-        return str(sys._getframe(2).f_globals.get("__name__", "__main__")).split(".")[0]
+    @staticmethod
+    def infer_scope(depth: int = 1) -> str:
+        """The top package of the code that calls this, or of that ``depth`` calls above."""
+        return str(sys._getframe(depth).f_globals.get("__name__", "__main__")).split(".")[0]
 
     def _add_child(self, child: Registry) -> None:
         if child.scope == self.scope:
@@ -274,47 +275,8 @@ def build_from_cfg(
     try:
         return factory(**arguments)
     except Exception as error:
-        _add_note(error, f"while building {registry.name} {_name(factory)}")
+        add_note(error, f"while building {registry.name} {name_of(factory)}")
         raise
-
-
-def check_arguments(factory: Factory, arguments: Mapping[str, Any], role: str) -> None:
-    """Raise ArgumentError unless ``factory(**arguments)`` fits the factory's signature."""
-    try:
-        parameters = inspect.signature(factory).parameters
-    except (TypeError, ValueError):  # a class of an extension module may not tell
-        return
-    kinds = inspect.Parameter
-    named = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if parameter.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
-    }
-    takes_any = any(parameter.kind is kinds.VAR_KEYWORD for parameter in parameters.values())
-    label = f"{role} {_name(factory)}"
-    for name in arguments:
-        if name not in named and not takes_any:
-            raise ArgumentError(
-                f"{label} has no argument {name!r}{hint(name, named)}. "
-                f"Its arguments: {', '.join(named) or 'none'}"
-            )
-    missing = [
-        name
-        for name, parameter in named.items()
-        if parameter.default is kinds.empty and name not in arguments
-    ]
-    if missing:
-        raise ArgumentError(
-            f"{label} needs the argument{'s' * (len(missing) > 1)} "
-            f"{', '.join(map(repr, missing))}; given: {', '.join(arguments) or 'none'}"
-        )
-
-
-def import_submodules(package: str) -> None:
-    """Import a package and every module in it, so that each can register its parts."""
-    root = importlib.import_module(package)
-    for module in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{package}."):
-        importlib.import_module(module.name)
 
 
 def _load_plugins() -> bool:
@@ -335,16 +297,5 @@ def _load_plugins() -> bool:
     return True
 
 
-def _add_note(error: Exception, note: str) -> None:
-    if sys.version_info >= (3, 11):
-        error.add_note(note)
-    elif not isinstance(error, CvcoreError) and error.args and isinstance(error.args[0], str):
-        error.args = (f"{error.args[0]} ({note})", *error.args[1:])
-
-
-def _name(factory: Factory) -> str:
-    return getattr(factory, "__name__", repr(factory))
-
-
 def _where(factory: Factory) -> str:
-    return f"{getattr(factory, '__module__', '?')}.{_name(factory)}"
+    return f"{getattr(factory, '__module__', '?')}.{name_of(factory)}"

@@ -28,6 +28,7 @@ TRUST = (
     "A config is read as data, without being run. If you trust the file, pass --trust-config, or "
     "Config.fromfile(..., trust=True), to run it as Python"
 )
+_CONVERSIONS: dict[str, Callable[[Any], str]] = {"s": str, "r": repr, "a": ascii}
 _FAILURES = (
     ArithmeticError,
     AttributeError,
@@ -297,7 +298,7 @@ class _Evaluator:
         spec = self._value(node.format_spec) if node.format_spec is not None else ""
         check_format(spec)
         if node.conversion != -1:
-            value = {"s": str, "r": repr, "a": ascii}[chr(node.conversion)](value)
+            value = _CONVERSIONS[chr(node.conversion)](value)
         return format(value, spec)
 
     def _call(self, node: ast.Call) -> Any:

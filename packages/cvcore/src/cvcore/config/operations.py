@@ -45,95 +45,22 @@ COMPARE: dict[type[ast.cmpop], Operation] = {
     ast.In: lambda item, container: item in container,
     ast.NotIn: lambda item, container: item not in container,
 }
-METHODS: dict[type, frozenset[str]] = {
-    dict: frozenset(
-        [
-            "clear",
-            "copy",
-            "get",
-            "items",
-            "keys",
-            "pop",
-            "popitem",
-            "setdefault",
-            "update",
-            "values",
-        ]
+_METHOD_NAMES: dict[type, str] = {
+    dict: "clear copy get items keys pop popitem setdefault update values",
+    list: "append clear copy count extend index insert pop remove reverse sort",
+    tuple: "count index",
+    set: (
+        "add clear copy difference discard intersection isdisjoint issubset issuperset pop remove "
+        "symmetric_difference union update"
     ),
-    list: frozenset(
-        [
-            "append",
-            "clear",
-            "copy",
-            "count",
-            "extend",
-            "index",
-            "insert",
-            "pop",
-            "remove",
-            "reverse",
-            "sort",
-        ]
-    ),
-    tuple: frozenset({"count", "index"}),
-    set: frozenset(
-        [
-            "add",
-            "clear",
-            "copy",
-            "difference",
-            "discard",
-            "intersection",
-            "isdisjoint",
-            "issubset",
-            "issuperset",
-            "pop",
-            "remove",
-            "symmetric_difference",
-            "union",
-            "update",
-        ]
-    ),
-    str: frozenset(
-        [
-            "capitalize",
-            "casefold",
-            "count",
-            "endswith",
-            "find",
-            "format",
-            "index",
-            "isalnum",
-            "isalpha",
-            "isdigit",
-            "isidentifier",
-            "islower",
-            "isnumeric",
-            "isspace",
-            "istitle",
-            "isupper",
-            "join",
-            "lower",
-            "lstrip",
-            "partition",
-            "removeprefix",
-            "removesuffix",
-            "replace",
-            "rfind",
-            "rindex",
-            "rpartition",
-            "rsplit",
-            "rstrip",
-            "split",
-            "splitlines",
-            "startswith",
-            "strip",
-            "swapcase",
-            "title",
-            "upper",
-        ]
+    str: (
+        "capitalize casefold count endswith find format index isalnum isalpha isdigit isidentifier "
+        "islower isnumeric isspace istitle isupper join lower lstrip partition removeprefix "
+        "removesuffix replace rfind rindex rpartition rsplit rstrip split splitlines startswith "
+        "strip swapcase title upper"
     ),
 }
+METHODS = {kind: frozenset(names.split()) for kind, names in _METHOD_NAMES.items()}
 
 
 def binary(kind: type[ast.operator], left: Any, right: Any, budget: Budget) -> Any:

@@ -125,8 +125,8 @@ def check_types(options: Mapping[str, Any], values: Any, path: str = "") -> None
             check_types(new, old, place)
         elif isinstance(old, Mapping) and isinstance(new, str | int | float):
             raise ConfigError(
-                f"override {place}={new!r}: the config has a dict there, with the keys "
-                f"{', '.join(map(str, old))}; name one of them, as in {place}.{next(iter(old), 'x')}"
+                f"override {place}={new!r}: the config has a dict there; name a key in it: "
+                f"{', '.join(f'{place}.{each}' for each in old)}"
             )
         elif isinstance(old, int | float) and not isinstance(old, bool) and isinstance(new, str):
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cvcore.fileio.client import FileClient
 from cvcore.fileio.formats import (
     BaseFileHandler,
     JsonHandler,
@@ -24,7 +25,6 @@ from cvcore.fileio.paths import (
 )
 from cvcore.fileio.storage import (
     BaseStorageBackend,
-    FileClient,
     HardDiskBackend,
     HTTPBackend,
     MemoryBackend,

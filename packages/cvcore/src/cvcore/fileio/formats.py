@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from cvcore.errors import FileError, requires
+from cvcore.fileio.client import FileClient
 from cvcore.fileio.paths import is_filepath
-from cvcore.fileio.storage import FileClient
 
 if sys.version_info >= (3, 11):
     import tomllib

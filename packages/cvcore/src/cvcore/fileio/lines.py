@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cvcore.errors import FileError
-from cvcore.fileio.storage import FileClient
+from cvcore.fileio.client import FileClient
 
 
 def list_from_file(
