@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ def boxes_to_results(
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(num_classes + 1))
     ordered = boxes[order]
-    return [ordered[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [ordered[start:stop] for start, stop in itertools.pairwise(bounds)]
 
 
 def _to_numpy(array: Tensor | np.ndarray) -> np.ndarray:

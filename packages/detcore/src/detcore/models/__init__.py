@@ -6,21 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from typing import Any
-
-from cvcore.errors import RegistryError
-
-_ROLES = (
-    "DETECTORS",
-    "BACKBONES",
-    "NECKS",
-    "HEADS",
-    "ROI_EXTRACTORS",
-    "SHARED_HEADS",
-    "LOSSES",
-)
 
 
 def __getattr__(name: str) -> Any:
@@ -30,9 +17,9 @@ def __getattr__(name: str) -> Any:
             return getattr(builder, name)
         # Python asks here for submodules too; only a class's name is worth importing all models.
         if name[0].isupper():
-            for role in _ROLES:
-                with contextlib.suppress(RegistryError):
-                    return getattr(builder, role).get(name)
+            found = builder.MODELS.get(name, None)
+            if found is not None:
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
