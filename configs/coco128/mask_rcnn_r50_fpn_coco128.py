@@ -49,6 +49,6 @@ data = dict(
         pipeline=test_pipeline))
 
 optimizer = dict(lr=0.0025)
-optimizer_config = dict(grad_clip=dict(max_norm=35, norm_type=2))
+optimizer_config = dict(_delete_=True, grad_clip=dict(max_norm=35, norm_type=2))
 lr_config = dict(warmup_iters=50)
 log_config = dict(interval=5)
