@@ -1,0 +1,342 @@
+"""The dataset that all others build on: records, filters, the pipeline and VOC-style evaluation."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from logging import Logger
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from cvcore.dist.seed import generator
+from cvcore.fileio import FileClient, list_from_file, load
+from cvcore.log import print_log
+from detcore.datasets.filters import FilterReport
+from detcore.datasets.transforms.compose import Compose
+from detcore.errors import AnnotationError, OptionError
+from detcore.evaluation.recall import eval_recalls
+from detcore.evaluation.table import text_table
+from detcore.evaluation.voc import eval_map
+from detcore.registries import DATASETS
+
+_REFETCH_LIMIT = 200  # samples in a row that the pipeline may drop before training stops
+
+
+@DATASETS.register_module()
+class CustomDataset(Dataset):
+    """Images with boxes, read from a file in the middle format: a list with one dict an image.
+
+    Each dict is ``{"filename": "a.jpg", "width": 1280, "height": 720, "ann": {"bboxes": (n, 4)
+    float32 x1 y1 x2 y2 in pixels, "labels": (n,) int64, "bboxes_ignore": (k, 4), "labels_ignore":
+    (k,)}}``; the two ``_ignore`` keys may be left out, and all of ``ann`` when testing.
+
+    Args:
+        ann_file: Annotation file.
+        pipeline: Transforms, as configs or callables.
+        classes: Class names in label order, or a text file with one a line; by default ``CLASSES``.
+        data_root: Folder that relative paths among the other arguments start from.
+        img_prefix: Folder of the images.
+        seg_prefix: Folder of semantic maps.
+        seg_suffix: What the name of a semantic map ends with.
+        proposal_file: Proposals made beforehand, one (n, 4) or (n, 5) array an image.
+        test_mode: Keep every image, and give no annotations to the pipeline.
+        filter_empty_gt: Leave out images without objects when training.
+        file_client_args: Storage of the annotation and proposal files.
+
+    Raises:
+        AnnotationError: The file cannot be read as annotations, or no image is left for training.
+    """
+
+    CLASSES: Sequence[str] | None = None
+    PALETTE: Sequence[tuple[int, int, int]] | None = None
+    MIN_SIZE: ClassVar[int] = 32  # pixels; training images with a shorter side are left out
+
+    flag: np.ndarray  # (len(self),) uint8: 1 for images wider than high; training only
+
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: Sequence[Any],
+        classes: str | Sequence[str] | None = None,
+        data_root: str | None = None,
+        img_prefix: str | None = "",
+        seg_prefix: str | None = None,
+        seg_suffix: str = ".png",
+        proposal_file: str | None = None,
+        test_mode: bool = False,
+        filter_empty_gt: bool = True,
+        file_client_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.data_root = data_root
+        self.ann_file = str(self._from_root(ann_file))
+        self.img_prefix = self._from_root(img_prefix)
+        self.seg_prefix = self._from_root(seg_prefix)
+        self.seg_suffix = seg_suffix
+        self.proposal_file = self._from_root(proposal_file)
+        self.test_mode = test_mode
+        self.filter_empty_gt = filter_empty_gt
+        self.file_client_args = dict(file_client_args or {"backend": "disk"})
+        self.file_client = FileClient(**self.file_client_args)
+        self.CLASSES = self.get_classes(classes)
+        self.filter_report = FilterReport()
+        self.data_infos = self.load_annotations(self.ann_file)
+        self.proposals = self.load_proposals(self.proposal_file) if self.proposal_file else None
+        self._check_proposals()
+        if not test_mode:
+            self._keep_for_training()
+            self._set_group_flag()
+        self.pipeline = Compose(pipeline)
+
+    def _from_root(self, path: str | None) -> str | None:
+        """`path` below the data root, unless it is absolute, an address, or None."""
+        if path is None or self.data_root is None:
+            return path
+        path = str(path)
+        if "://" in path or Path(path).is_absolute():
+            return path
+        # Joining by pathlib would fold the two slashes of an address such as s3://bucket.
+        return f"{str(self.data_root).rstrip('/')}/{path}" if path else str(self.data_root)
+
+    def __len__(self) -> int:
+        return len(self.data_infos)
+
+    def load_annotations(self, ann_file: str) -> list[dict[str, Any]]:
+        """Read the annotation file; one dict an image."""
+        infos = load(ann_file, file_client_args=self.file_client_args)
+        if not isinstance(infos, list) or not all(isinstance(info, dict) for info in infos):
+            raise AnnotationError(
+                f"{ann_file}: {type(self).__name__} reads a list with one dict an image, "
+                f"not {type(infos).__name__}; for a COCO json use type='CocoDataset'"
+            )
+        return infos
+
+    def load_proposals(self, proposal_file: str) -> list[np.ndarray]:
+        """Read proposals, one array an image in the order of the annotation file."""
+        return list(load(proposal_file, file_client_args=self.file_client_args))
+
+    def _check_proposals(self) -> None:
+        if self.proposals is not None and len(self.proposals) != len(self.data_infos):
+            raise AnnotationError(
+                f"{self.proposal_file}: {len(self.proposals)} images have proposals, but "
+                f"{self.ann_file} lists {len(self.data_infos)}; make the proposals anew from it"
+            )
+
+    def get_ann_info(self, idx: int) -> dict[str, Any]:
+        """Boxes and labels of image `idx`."""
+        return self.data_infos[idx]["ann"]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Categories of the objects of image `idx`, one an object."""
+        return np.asarray(self.data_infos[idx]["ann"]["labels"]).astype(int).tolist()
+
+    def pre_pipeline(self, results: dict[str, Any]) -> None:
+        """Add what every transform may rely on."""
+        results["img_prefix"] = self.img_prefix
+        results["seg_prefix"] = self.seg_prefix
+        results["proposal_file"] = self.proposal_file
+        results["bbox_fields"] = []
+        results["mask_fields"] = []
+        results["seg_fields"] = []
+
+    def _keep_for_training(self) -> None:
+        total = len(self.data_infos)
+        kept = self._filter_imgs(self.MIN_SIZE)
+        if not len(kept):
+            raise AnnotationError(
+                f"{self.ann_file}: 0 of {total} images left to train on: "
+                f"{self.filter_report.reasons('images')}. Check ann_file, classes and "
+                "filter_empty_gt"
+            )
+        self._select(kept)
+
+    def _select(self, kept: Sequence[int]) -> None:
+        """Keep the images at these positions."""
+        self.data_infos = [self.data_infos[i] for i in kept]
+        if self.proposals is not None:
+            self.proposals = [self.proposals[i] for i in kept]
+
+    def _filter_imgs(self, min_size: int = 32) -> list[int]:
+        """Positions of the images to train on."""
+        small = np.array(
+            [min(info["width"], info["height"]) < min_size for info in self.data_infos], dtype=bool
+        )
+        empty = np.zeros(len(self.data_infos), dtype=bool)
+        if self.filter_empty_gt:
+            empty[:] = [_has_no_objects(info) for info in self.data_infos]
+        return self._count_filtered(small, empty, min_size)
+
+    def _count_filtered(self, small: np.ndarray, empty: np.ndarray, min_size: int) -> list[int]:
+        self.filter_report.count(f"images: shorter side below {min_size} pixels", small.sum())
+        reason = "images: no object of the chosen classes (filter_empty_gt)"
+        self.filter_report.count(reason, (empty & ~small).sum())
+        return np.flatnonzero(~small & ~empty).tolist()
+
+    def _set_group_flag(self) -> None:
+        """Images wider than high form group 1, all others group 0."""
+        sizes = [(info["width"], info["height"]) for info in self.data_infos]
+        widths, heights = np.array(sizes, dtype=float).reshape(-1, 2).T
+        self.flag = (widths > heights).astype(np.uint8)
+
+    def _rand_another(self, idx: int) -> int:
+        """Some image of the group of image `idx`."""
+        return int(generator().choice(np.flatnonzero(self.flag == self.flag[idx])))
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        if self.test_mode:
+            return self.prepare_test_img(idx)
+        for _ in range(_REFETCH_LIMIT):
+            data = self.prepare_train_img(idx)
+            if data is not None:
+                return data
+            idx = self._rand_another(idx)
+        raise AnnotationError(
+            f"{self.ann_file}: the pipeline dropped {_REFETCH_LIMIT} samples in a row "
+            f"(the last one in {self.pipeline.dropped_by}, image "
+            f"{self.data_infos[idx].get('filename')}); loosen that transform or check the boxes"
+        )
+
+    def prepare_train_img(self, idx: int) -> dict[str, Any] | None:
+        """Image `idx` with its annotations after the pipeline; None if the pipeline drops it."""
+        results = {"img_info": self.data_infos[idx], "ann_info": self.get_ann_info(idx)}
+        if self.proposals is not None:
+            results["proposals"] = self.proposals[idx]
+        self.pre_pipeline(results)
+        return self.pipeline(results)
+
+    def prepare_test_img(self, idx: int) -> dict[str, Any]:
+        """Image `idx` without annotations after the pipeline."""
+        results = {"img_info": self.data_infos[idx]}
+        if self.proposals is not None:
+            results["proposals"] = self.proposals[idx]
+        self.pre_pipeline(results)
+        data = self.pipeline(results)
+        if data is None:
+            raise AnnotationError(
+                f"the test pipeline dropped image {self.data_infos[idx].get('filename')} in "
+                f"{self.pipeline.dropped_by}; a test pipeline has to keep every image"
+            )
+        return data
+
+    @classmethod
+    def get_classes(cls, classes: str | Sequence[str] | None = None) -> Sequence[str] | None:
+        """Class names in label order: those given, those of a text file, or ``CLASSES``."""
+        if classes is None:
+            return cls.CLASSES
+        if isinstance(classes, str):
+            return list_from_file(classes)
+        if isinstance(classes, Sequence):
+            return classes
+        raise OptionError(
+            f"{cls.__name__}: classes={classes!r} should be a list of names or a text file; "
+            "write a single class as ('name',)"
+        )
+
+    def get_cat2imgs(self) -> dict[int, list[int]]:
+        """Label -> positions of the images that show it."""
+        if self.CLASSES is None:
+            raise OptionError(f"{type(self).__name__}: get_cat2imgs needs the class names")
+        images: dict[int, list[int]] = {label: [] for label in range(len(self.CLASSES))}
+        for idx in range(len(self)):
+            for label in sorted(set(self._labels(idx))):
+                images[label].append(idx)
+        return images
+
+    def _labels(self, idx: int) -> list[int]:
+        return self.get_cat_ids(idx)
+
+    def format_results(self, results: list[Any], **kwargs: Any) -> Any:
+        """Write results in the dataset's submission format; this class has none."""
+        raise NotImplementedError(f"{type(self).__name__} has no submission format")
+
+    def evaluate(
+        self,
+        results: list[Any],
+        metric: str | Sequence[str] = "mAP",
+        logger: Logger | str | None = None,
+        proposal_nums: Sequence[int] = (100, 300, 1000),
+        iou_thr: float | Sequence[float] = 0.5,
+        scale_ranges: Sequence[tuple[float, float]] | None = None,
+    ) -> dict[str, float]:
+        """Mean average precision of detections or recall of proposals.
+
+        Args:
+            results: One entry an image: per-class (n, 5) arrays for ``mAP``, one (n, 5) array for
+                ``recall``.
+            metric: ``"mAP"`` or ``"recall"``.
+            logger: Where tables go.
+            proposal_nums: Proposals per image to count recall at.
+            iou_thr: Least overlap of a hit, or several of them.
+            scale_ranges: Object sizes (square root of the area, in pixels) to report mAP for.
+        """
+        name = _single(metric)
+        thresholds = [iou_thr] if isinstance(iou_thr, float) else list(iou_thr)
+        if len(results) != len(self):
+            raise AnnotationError(
+                f"{len(results)} results for {len(self)} images of {self.ann_file}; evaluate what "
+                "the same dataset made"
+            )
+        annotations = [self.get_ann_info(i) for i in range(len(self))]
+        figures: dict[str, float] = OrderedDict()
+        if name == "mAP":
+            means = []
+            for threshold in thresholds:
+                print_log(f"IoU threshold {threshold}", logger=logger)
+                mean_ap, _ = eval_map(
+                    results,
+                    annotations,
+                    scale_ranges=scale_ranges,
+                    iou_thr=threshold,
+                    dataset=self.CLASSES,
+                    logger=logger,
+                )
+                means.append(float(np.mean(mean_ap)))
+            figures["mAP"] = sum(means) / len(means)
+            for threshold, mean in zip(thresholds, means, strict=True):
+                figures[f"AP{int(threshold * 100):02d}"] = round(mean, 3)
+            return figures
+        truths = [np.asarray(annotation["bboxes"]) for annotation in annotations]
+        recalls = eval_recalls(truths, results, proposal_nums, thresholds, logger=logger)
+        for i, number in enumerate(proposal_nums):
+            for j, threshold in enumerate(thresholds):
+                figures[f"recall@{number}@{threshold}"] = float(recalls[i, j])
+        if len(thresholds) > 1:
+            for number, average in zip(proposal_nums, recalls.mean(1), strict=True):
+                figures[f"AR@{number}"] = float(average)
+        return figures
+
+    def __repr__(self) -> str:
+        mode = "Test" if self.test_mode else "Train"
+        lines = [f"{type(self).__name__} {mode} dataset with number of images {len(self)}"]
+        try:
+            counts = self._instance_counts()
+        except (KeyError, NotImplementedError):
+            counts = None
+        if self.CLASSES is None or counts is None:
+            return "\n".join([*lines, "and no instance counts: class names or labels are missing"])
+        rows = [(name, int(count)) for name, count in zip(self.CLASSES, counts, strict=True)]
+        lines.append(text_table(("category", "count"), rows, columns=min(4, -(-len(rows) // 10))))
+        if self.filter_report:
+            lines.append(str(self.filter_report))
+        return "\n".join(lines)
+
+    def _instance_counts(self) -> np.ndarray:
+        """(num_classes,) objects of each label."""
+        counts = np.zeros(len(self.CLASSES or ()), dtype=np.int64)
+        for idx in range(len(self)):
+            labels = np.asarray(self.get_ann_info(idx)["labels"], dtype=np.int64)
+            counts += np.bincount(labels, minlength=len(counts))
+        return counts
+
+
+def _has_no_objects(info: Mapping[str, Any]) -> bool:
+    return "ann" in info and not len(info["ann"].get("bboxes", ()))
+
+
+def _single(metric: str | Sequence[str]) -> str:
+    names = [metric] if isinstance(metric, str) else list(metric)
+    if len(names) != 1 or names[0] not in ("mAP", "recall"):
+        raise OptionError(f"metric={metric!r} is not known; choose one of 'mAP', 'recall'")
+    return names[0]
