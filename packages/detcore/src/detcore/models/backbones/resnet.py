@@ -12,7 +12,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer
 from detcore.errors import OptionError, check_option
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
-from detcore.models.layers.res_blocks import BasicBlock, Bottleneck, LayerConfig, ResidualBlock
+from detcore.models.layers.res_blocks import (
+    RESNET_STAGES,
+    LayerConfig,
+    ResidualBlock,
+)
 from detcore.models.layers.res_layer import ResLayer
 from detcore.registries import BACKBONES
 
@@ -49,13 +53,9 @@ class ResNet(BaseModule):
         init_cfg: recipe of initialisation.
     """
 
-    arch_settings: ClassVar[Mapping[int, tuple[type[ResidualBlock], tuple[int, ...]]]] = {
-        18: (BasicBlock, (2, 2, 2, 2)),
-        34: (BasicBlock, (3, 4, 6, 3)),
-        50: (Bottleneck, (3, 4, 6, 3)),
-        101: (Bottleneck, (3, 4, 23, 3)),
-        152: (Bottleneck, (3, 8, 36, 3)),
-    }
+    arch_settings: ClassVar[Mapping[int, tuple[type[ResidualBlock], tuple[int, ...]]]] = (
+        RESNET_STAGES
+    )
 
     def __init__(
         self,
@@ -82,7 +82,6 @@ class ResNet(BaseModule):
         pretrained: str | None = None,
         init_cfg: InitConfig | None = None,
     ) -> None:
-        check_option(type(self).__name__, "depth", depth, tuple(self.arch_settings))
         from_scratch = init_cfg is None and pretrained is None
         super().__init__(choose_init_cfg(type(self).__name__, init_cfg, pretrained))
         self.depth = depth
@@ -105,13 +104,19 @@ class ResNet(BaseModule):
         self.with_cp = with_cp
         self.zero_init_residual = zero_init_residual
         self._check_stages()
-        self.block, stage_blocks = self.arch_settings[depth]
-        self.stage_blocks = stage_blocks[:num_stages]
+        self.block, self.stage_blocks, self.stage_planes = self.plan_stages(depth)
+        self.feat_dim = self.block.expansion * self.stage_planes[-1]
 
         self._make_stem(in_channels)
         self.res_layers = self._make_stages(from_scratch and zero_init_residual)
-        self.feat_dim = self.block.expansion * base_channels * 2 ** (num_stages - 1)
         self._freeze_stages()
+
+    def plan_stages(self, depth: Any) -> tuple[type[ResidualBlock], Sequence[int], Sequence[int]]:
+        """Return the block, the number of blocks of each stage and the planes of each stage."""
+        check_option(type(self).__name__, "depth", depth, tuple(self.arch_settings))
+        block, stage_blocks = self.arch_settings[depth]
+        planes = [self.base_channels * 2**stage for stage in range(self.num_stages)]
+        return block, stage_blocks[: self.num_stages], planes
 
     def _check_stages(self) -> None:
         owner = type(self).__name__
@@ -172,7 +177,7 @@ class ResNet(BaseModule):
         names = []
         self.inplanes = self.stem_channels
         for stage, num_blocks in enumerate(self.stage_blocks):
-            planes = self.base_channels * 2**stage
+            planes = self.stage_planes[stage]
             layer = self.make_res_layer(
                 block=self.block,
                 inplanes=self.inplanes,

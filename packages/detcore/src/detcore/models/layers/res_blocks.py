@@ -166,7 +166,8 @@ class Bottleneck(ResidualBlock):
         self.dcn = dcn
         self.with_dcn = dcn is not None
         self.conv1_stride, self.conv2_stride = (1, stride) if style == "pytorch" else (stride, 1)
-        width = planes if groups == 1 else int(planes * (base_width / base_channels)) * groups
+        self.groups = groups
+        width = self.branch_width(base_width / base_channels)
         outputs = planes * self.expansion
         self.norm1_name, norm1 = build_norm_layer(norm_cfg, width, postfix=1)
         self.norm3_name, norm3 = build_norm_layer(norm_cfg, outputs, postfix=3)
@@ -175,28 +176,36 @@ class Bottleneck(ResidualBlock):
             conv_cfg, inplanes, width, 1, stride=self.conv1_stride, bias=False
         )
         self.add_module(self.norm1_name, norm1)
-        self._add_middle(width, groups)
+        self.add_middle(width)
         self.conv3 = build_conv_layer(conv_cfg, width, outputs, 1, bias=False)
         self.add_module(self.norm3_name, norm3)
         self._add_plugins(plugins or (), {1: width, 2: width, 3: outputs})
 
-    def _add_middle(self, width: int, groups: int) -> None:
-        """Register the convolution with a receptive field and what follows it."""
-        self.norm2_name, norm2 = build_norm_layer(self.norm_cfg, width, postfix=2)
+    def branch_width(self, scale: float) -> int:
+        """Return the channels inside the branch; `scale` is group width over base channels."""
+        return self.planes if self.groups == 1 else int(self.planes * scale) * self.groups
+
+    def middle_cfg(self) -> LayerConfig | None:
+        """Return the recipe of the convolution with a receptive field."""
         dcn = dict(self.dcn or {})
-        if dcn.pop("fallback_on_stride", False):
-            dcn = {}
-        if dcn and self.conv_cfg is not None:
+        if dcn.pop("fallback_on_stride", False) or not dcn:
+            return self.conv_cfg
+        if self.conv_cfg is not None:
             raise OptionError("Bottleneck: conv_cfg and dcn are both given; keep one")
+        return dcn
+
+    def add_middle(self, width: int) -> None:
+        """Register the convolution with a receptive field and its norm."""
+        self.norm2_name, norm2 = build_norm_layer(self.norm_cfg, width, postfix=2)
         self.conv2 = build_conv_layer(
-            dcn or self.conv_cfg,
+            self.middle_cfg(),
             width,
             width,
             3,
             stride=self.conv2_stride,
             padding=self.dilation,
             dilation=self.dilation,
-            groups=groups,
+            groups=self.groups,
             bias=False,
         )
         self.add_module(self.norm2_name, norm2)
@@ -245,3 +254,13 @@ class Bottleneck(ResidualBlock):
         x = self._plug(1, self.relu(self.norm1(self.conv1(x))))
         x = self._plug(2, self.middle(x))
         return self._plug(3, self.norm3(self.conv3(x)))
+
+
+# Depth: the block and how many of them each stage has.
+RESNET_STAGES: Mapping[int, tuple[type[ResidualBlock], tuple[int, ...]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
