@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cvcore.config.limits import Budget
 from cvcore.errors import ConfigError, hint
 
 _PLACEHOLDER = re.compile(
@@ -113,7 +114,12 @@ class Placeholders:
         whole = _TOKEN.fullmatch(text)
         if whole:
             return self._resolve(int(whole[1]), bases, bare="bare" in text)
-        return _TOKEN.sub(lambda match: str(self._resolve(int(match[1]), bases, bare=False)), text)
+        filled = _TOKEN.sub(
+            lambda match: str(self._resolve(int(match[1]), bases, bare=False)), text
+        )
+        if filled != text:
+            Budget().text(len(filled))
+        return filled
 
     def _resolve(self, index: int, bases: Mapping[str, Any], bare: bool) -> Any:
         body = self._bodies[index]
@@ -171,8 +177,10 @@ def interpolate(tree: Mapping[str, Any], place: str = "config") -> dict[str, Any
     must be a scalar.
 
     Raises:
-        ConfigError: A key is absent, refers to itself, or is a container inside a text.
+        ConfigError: A key is absent, refers to itself, or is a container inside a text; or the
+            references multiply beyond what data needs.
     """
+    budget = Budget()
 
     def resolve(text: str, waiting: tuple[str, ...]) -> Any:
         def value_of(key: str) -> Any:
@@ -191,7 +199,9 @@ def interpolate(tree: Mapping[str, Any], place: str = "config") -> dict[str, Any
             return str(value)
 
         whole = _REFERENCE.fullmatch(text)
-        return value_of(whole[1]) if whole else _REFERENCE.sub(as_text, text)
+        resolved = value_of(whole[1]) if whole else _REFERENCE.sub(as_text, text)
+        budget.measure(resolved)
+        return resolved
 
     return _map_texts(tree, lambda text: resolve(text, ()) if "${" in text else text)
 

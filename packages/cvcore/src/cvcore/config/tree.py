@@ -15,6 +15,7 @@ from cvcore.config.merge import Origins, merge, origin_of
 from cvcore.config.override import SOURCE, check_types, expand
 from cvcore.config.placeholders import interpolate, look_up
 from cvcore.errors import ConfigError
+from cvcore.fileio import atomic_write
 from cvcore.imports import import_modules_from_strings
 
 RESERVED = ("filename", "text", "pretty_text")
@@ -165,7 +166,9 @@ class Config:
         """
         if file is not None:
             path = Path(file)
-            path.write_text(dumps(self.to_dict(), path.suffix.lower()), encoding="utf-8")
+            text = dumps(self.to_dict(), path.suffix.lower())
+            with atomic_write(path, "w") as opened:
+                opened.write(text)
             return None
         suffix = Path(self.filename or "config.py").suffix.lower()
         return dumps(self.to_dict(), suffix if suffix in SUFFIXES else ".py")
