@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from cvcore.image import rescale_size
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class BaseInstanceMasks(ABC):
@@ -88,7 +90,7 @@ class BaseInstanceMasks(ABC):
         fill_val: int = 0,
         interpolation: str = "bilinear",
     ) -> Self:
-        """Move by ``offset`` pixels, ``horizontal`` or ``vertical``, in an image of ``out_shape``."""
+        """Move ``horizontal`` or ``vertical`` by ``offset`` pixels, in an image of ``out_shape``."""
 
     @abstractmethod
     def shear(

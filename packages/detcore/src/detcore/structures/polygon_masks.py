@@ -111,8 +111,9 @@ class PolygonMasks(BaseInstanceMasks):
         return PolygonMasks(parts, height, width)
 
     def expand(self, expanded_h: int, expanded_w: int, top: int, left: int) -> PolygonMasks:
+        shift = np.array([left, top])
         return self._moved(
-            lambda points: (points + [left, top]).astype(points.dtype), expanded_h, expanded_w
+            lambda points: (points + shift).astype(points.dtype), expanded_h, expanded_w
         )
 
     def translate(
