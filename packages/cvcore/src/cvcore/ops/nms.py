@@ -1,4 +1,4 @@
-"""Non-maximum suppression: hard, soft (https://arxiv.org/abs/1704.04503), per class, and as groups."""
+"""Non-maximum suppression: hard, soft (arXiv 1704.04503), class by class, and as groups."""
 
 from __future__ import annotations
 

@@ -1,0 +1,243 @@
+"""RoIAlign on a CPU, as sums of weighted rows of a channels-last map.
+
+RoIAlign (https://arxiv.org/abs/1703.06870) averages bilinear samples, so each output bin is a
+weighted sum of pixels: a bag of an embedding table whose rows are the pixels. The weights factor
+into rows and columns, and samples that share pixels are merged before anything is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+# Bounds the memory for indices and weights: 12 bytes each.
+LOOKUPS_PER_CHUNK = 1 << 22
+# Regions are cut this many map sizes away from the map's corner.
+FARTHEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class BinGrid:
+    """Where along one axis each region's bins begin and how they are sampled, in map pixels."""
+
+    start: Tensor  # (n,) float
+    bin_size: Tensor  # (n,) float
+    samples: Tensor  # (n,) int64, in each bin; 0 for regions without extent
+    length: Tensor  # (n,) int64, of the map
+    bins: int
+
+    def taps(self) -> Tensor:
+        """(n,) int64, how many pixels a bin reads along this axis."""
+        run = torch.minimum(self.samples + 1, self.length)
+        return torch.where(self.bin_size <= self.samples, run, 2 * self.samples).clamp(min=1)
+
+    def select(self, rows: Tensor) -> BinGrid:
+        """The regions ``rows`` alone."""
+        return BinGrid(
+            self.start[rows], self.bin_size[rows], self.samples[rows], self.length[rows], self.bins
+        )
+
+    def sample_places(self, samples: int) -> tuple[Tensor, Tensor]:
+        """(n, bins, samples) places within the map, and which of them lie on it."""
+        bins = torch.arange(self.bins, out=self.start.new_empty(0))[:, None]
+        steps = torch.arange(samples, out=self.start.new_empty(0)) + 0.5
+        size = self.bin_size[:, None, None]
+        places = self.start[:, None, None] + bins * size + steps * size / samples
+        length = self.length[:, None, None]
+        inside = (places >= -1) & (places <= length)
+        return torch.minimum(places.clamp(min=0), (length - 1).to(places.dtype)), inside
+
+    def pixels(self, samples: int, taps: int) -> tuple[Tensor, Tensor]:
+        """(n, bins, taps) pixels along this axis and the weight of each."""
+        if samples == 0:
+            zeros = self.start.new_zeros(len(self.start), self.bins, taps)
+            return zeros.long(), zeros
+        places, inside = self.sample_places(samples)
+        share = inside.to(places.dtype) / samples
+        last = (self.length - 1)[:, None, None]
+        low = places.floor()
+        if taps <= samples + 1:
+            # Samples are at most a pixel apart: they read one run of neighbouring pixels.
+            run = low[..., :1] + torch.arange(taps, out=places.new_empty(0))
+            tent = (1 - (places[..., None, :] - run[..., None]).abs()).clamp(min=0)
+            return torch.minimum(run.long(), last), (tent * share[..., None, :]).sum(-1)
+        fraction = places - low
+        pixel = torch.stack((low, low + 1), dim=-1).flatten(2).long()
+        weight = torch.stack(((1 - fraction) * share, fraction * share), dim=-1).flatten(2)
+        return torch.minimum(pixel, last), weight
+
+
+@dataclass(frozen=True, slots=True)
+class Bags:
+    """Lookups into one level: bag b sums ``weights * map[pixels]`` from ``offsets[b]`` on."""
+
+    level: int
+    rows: Tensor  # (r,) int64, the regions whose bins these are, in order
+    pixels: Tensor  # (t,) int64
+    weights: Tensor  # (t,) float
+    offsets: Tensor  # (r * bins,) int64
+
+
+def make_grids(
+    boxes: Tensor,
+    scales: Tensor,
+    sizes: Tensor,
+    output_size: tuple[int, int],
+    sampling_ratio: int,
+    aligned: bool,
+) -> tuple[BinGrid, BinGrid]:
+    """Rows and columns of the bins.
+
+    Args:
+        boxes: (n, 4) float, x1 y1 x2 y2 in pixels of the image.
+        scales: (n,) float, map pixels per image pixel.
+        sizes: (n, 2) int64, height and width of the map that each region reads.
+        output_size: Bins (down, across).
+        sampling_ratio: Samples in a bin along each axis; 0 takes one a map pixel.
+        aligned: Pixel centres lie at half.
+    """
+    corners = boxes.nan_to_num() * scales[:, None] - (0.5 if aligned else 0.0)
+    # What a diverged regression asks for must not exhaust the memory.
+    reach = sizes.flip(1).repeat(1, 2).to(corners.dtype) * FARTHEST
+    corners = torch.minimum(torch.maximum(corners, -reach), reach)
+    extent = corners[:, 2:] - corners[:, :2]
+    if not aligned:
+        extent = extent.clamp(min=1)
+    grids = []
+    for axis, bins in ((1, output_size[0]), (0, output_size[1])):
+        bin_size = extent[:, axis] / bins
+        samples = torch.full_like(sizes[:, 0], sampling_ratio)
+        if sampling_ratio <= 0:
+            samples = bin_size.ceil().long().clamp(min=0)
+        grids.append(BinGrid(corners[:, axis], bin_size, samples, sizes[:, 1 - axis], bins))
+    return grids[0], grids[1]
+
+
+def make_bags(
+    images: Tensor, levels: Tensor, widths: Tensor, down: BinGrid, across: BinGrid
+) -> Iterator[Bags]:
+    """Group regions that read equally many pixels, level by level, into chunks of lookups.
+
+    Args:
+        images: (n,) int64, place of each region's image in the batch.
+        levels: (n,) int64, the map that each region reads.
+        widths: (n,) int64, width of that map.
+        down: Rows of the bins.
+        across: Columns of the bins.
+    """
+    first_pixel = images * down.length * widths
+    tap_counts = torch.stack(
+        (levels, down.samples, down.taps(), across.samples, across.taps()), dim=1
+    )
+    kinds, kind = tap_counts.unique(dim=0, return_inverse=True)
+    groups = kind.argsort().split(torch.bincount(kind, minlength=len(kinds)).tolist())
+    bins = down.bins * across.bins
+    pending: list[tuple[Tensor, Tensor, Tensor]] = []
+    lookups, current = 0, -1
+    for (level, *counts), group in zip(kinds.tolist(), groups, strict=True):
+        per_region = bins * counts[1] * counts[3]
+        for rows in group.split(max(LOOKUPS_PER_CHUNK // per_region, 1)):
+            size = per_region * len(rows)
+            if pending and (level != current or lookups + size > LOOKUPS_PER_CHUNK):
+                yield _join(current, pending, bins)
+                pending, lookups = [], 0
+            row_pixels, row_weights = down.select(rows).pixels(counts[0], counts[1])
+            columns, column_weights = across.select(rows).pixels(counts[2], counts[3])
+            row_pixels = row_pixels * widths[rows, None, None] + first_pixel[rows, None, None]
+            pixels = row_pixels[:, :, None, :, None] + columns[:, None, :, None, :]
+            weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
+            pending.append((rows, pixels.reshape(len(rows), -1), weights.reshape(len(rows), -1)))
+            lookups, current = lookups + size, level
+    if pending:
+        yield _join(current, pending, bins)
+
+
+def _join(level: int, parts: Sequence[tuple[Tensor, Tensor, Tensor]], bins: int) -> Bags:
+    lengths = torch.cat(
+        [rows.new_full((len(rows) * bins,), pixels.shape[1] // bins) for rows, pixels, _ in parts]
+    )
+    return Bags(
+        level,
+        torch.cat([rows for rows, _, _ in parts]),
+        torch.cat([pixels.flatten() for _, pixels, _ in parts]),
+        torch.cat([weights.flatten() for _, _, weights in parts]),
+        lengths.cumsum(0) - lengths,
+    )
+
+
+class _SumBags(torch.autograd.Function):
+    """Bins from maps, and gradients back: both directions are embedding bags."""
+
+    @staticmethod
+    def forward(ctx: Any, bags: Sequence[Bags], count: int, bins: int, *maps: Tensor) -> Tensor:
+        channels = maps[0].shape[1]
+        pooled = maps[0].new_empty(count, bins, channels)
+        tables = [_as_table(level) for level in maps]
+        for chunk in bags:
+            summed = F.embedding_bag(
+                chunk.pixels,
+                tables[chunk.level],
+                chunk.offsets,
+                mode="sum",
+                per_sample_weights=chunk.weights,
+            )
+            pooled[chunk.rows] = summed.view(-1, bins, channels)
+        ctx.bags = bags
+        ctx.shapes = [level.shape for level in maps]
+        return pooled
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        grads: list[Tensor | None] = [None] * len(ctx.shapes)
+        for chunk in ctx.bags:
+            if not ctx.needs_input_grad[3 + chunk.level]:
+                continue
+            batch, channels, height, width = ctx.shapes[chunk.level]
+            rows = grad[chunk.rows].reshape(-1, channels)
+            table = _transposed_bags(chunk, rows, batch * height * width)
+            level_grad = table.view(batch, height, width, channels).permute(0, 3, 1, 2)
+            known = grads[chunk.level]
+            grads[chunk.level] = level_grad if known is None else known.add_(level_grad)
+        for level, shape in enumerate(ctx.shapes):
+            if grads[level] is None and ctx.needs_input_grad[3 + level]:
+                grads[level] = grad.new_zeros(()).expand(shape)
+        return (None, None, None, *grads)
+
+
+def _as_table(level: Tensor) -> Tensor:
+    """(N * H * W, C) rows; a view where the map is channels-last in memory."""
+    return level.permute(0, 2, 3, 1).reshape(-1, level.shape[1])
+
+
+def _transposed_bags(chunk: Bags, rows: Tensor, num_pixels: int) -> Tensor:
+    """(num_pixels, C): for each pixel, the sum over the bins that read it."""
+    lengths = chunk.offsets.diff(append=chunk.offsets.new_tensor([len(chunk.pixels)]))
+    bag = torch.arange(len(rows), device=rows.device).repeat_interleave(lengths)
+    order = chunk.pixels.argsort()
+    counts = torch.bincount(chunk.pixels, minlength=num_pixels)
+    return F.embedding_bag(
+        bag[order],
+        rows,
+        counts.cumsum(0) - counts,
+        mode="sum",
+        per_sample_weights=chunk.weights[order],
+    )
+
+
+def sum_bags(maps: Sequence[Tensor], bags: Sequence[Bags], count: int, bins: int) -> Tensor:
+    """(count, bins, C), differentiable with respect to the maps.
+
+    Args:
+        maps: One (N, C, H, W) a level.
+        bags: From :func:`make_bags`; every region in exactly one.
+        count: Number of regions.
+        bins: Bins of a region.
+    """
+    return _SumBags.apply(bags, count, bins, *maps)
