@@ -80,7 +80,7 @@ def masks_of(
         category_ids=boxes.category_ids,
         boxes=boxes.boxes,
         # Of the mask, not of the box: it decides whether an object is small, medium or large.
-        areas=np.asarray(rle.area(masks), dtype=np.float64) if masks else np.zeros(0),
+        areas=_mask_areas(masks),
         scores=np.concatenate(scores) if scores else boxes.scores,
         masks=masks,
     )
@@ -111,6 +111,13 @@ def _objects(images: list[Hashable], categories: list[Hashable], rows: np.ndarra
         areas=sizes.prod(1),
         scores=rows[:, 4],
     )
+
+
+def _mask_areas(masks: list[dict[str, Any]]) -> np.ndarray:
+    """(n,) float64 pixels."""
+    # pycocotools 2.0.11 keeps the number of masks in eight bits here.
+    pieces = [rle.area(masks[i : i + 255]) for i in range(0, len(masks), 255)]
+    return np.concatenate([np.zeros(0), *pieces])
 
 
 def _run_lengths(mask: Any) -> dict[str, Any]:

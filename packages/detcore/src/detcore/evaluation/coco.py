@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 AREAS = ("all", "small", "medium", "large")
@@ -122,7 +121,7 @@ class _ArrayCocoEval(COCOeval):
     """COCOeval on records that are there already, without building and querying an index."""
 
     def __init__(self, truths: CocoObjects, detections: CocoObjects, iou_type: str) -> None:
-        super().__init__(COCO(), COCO(), iou_type)
+        super().__init__(None, None, iou_type)
         self._truths = truths
         self._detections = detections
 
