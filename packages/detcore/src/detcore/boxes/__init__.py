@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from detcore.boxes.build import build_bbox_coder, build_iou_calculator, build_prior_generator
 from detcore.boxes.coders import (
     BaseBBoxCoder,
     BucketingBBoxCoder,
@@ -70,6 +71,9 @@ __all__ = [
     "bbox_overlaps",
     "boxes_to_results",
     "boxes_to_rois",
+    "build_bbox_coder",
+    "build_iou_calculator",
+    "build_prior_generator",
     "clip_boxes",
     "cxcywh_to_xyxy",
     "decode_deltas",

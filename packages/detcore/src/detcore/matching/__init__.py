@@ -9,6 +9,7 @@ from detcore.matching.assigners import (
     CenterRegionAssigner,
     MaxIoUAssigner,
 )
+from detcore.matching.build import build_assigner, build_sampler
 from detcore.matching.results import AssignResult, SamplingResult
 from detcore.matching.samplers import (
     BaseSampler,
@@ -37,4 +38,6 @@ __all__ = [
     "RandomSampler",
     "SamplingResult",
     "ScoreHLRSampler",
+    "build_assigner",
+    "build_sampler",
 ]

@@ -90,7 +90,7 @@ class BaseInstanceMasks(ABC):
         fill_val: int = 0,
         interpolation: str = "bilinear",
     ) -> Self:
-        """Move ``horizontal`` or ``vertical`` by ``offset`` pixels, in an image of ``out_shape``."""
+        """Move ``horizontal`` or ``vertical`` by ``offset`` pixels, in an image of that shape."""
 
     @abstractmethod
     def shear(

@@ -12,9 +12,9 @@ class BaseBBoxCoder(ABC):
     encode_size = 4  # numbers per box
 
     @abstractmethod
-    def encode(self, bboxes: Any, gt_bboxes: Any) -> Any:
-        """Regression targets of ``gt_bboxes`` relative to the priors ``bboxes``."""
+    def encode(self, *args: Any, **kwargs: Any) -> Any:
+        """Regression targets of boxes relative to priors; some coders need a stride as well."""
 
     @abstractmethod
-    def decode(self, bboxes: Any, pred_bboxes: Any) -> Any:
-        """Boxes from the priors ``bboxes`` and what was regressed."""
+    def decode(self, *args: Any, **kwargs: Any) -> Any:
+        """Boxes from priors and what was regressed."""

@@ -20,8 +20,8 @@ from detcore.registries import IOU_CALCULATORS
 # Pairs of object and prior whose overlap is in memory at once; some five floats each.
 _PAIRS_AT_ONCE = 8_000_000
 
-# overlaps_of(columns, rows): (rows, columns) overlaps of some objects, or of all for None, with a run
-# of priors.
+# overlaps_of(columns, rows): overlaps of the objects ``rows``, or of all for None, with a run of
+# priors; (rows, columns).
 OverlapsOf = Callable[[slice, Tensor | None], Tensor]
 
 

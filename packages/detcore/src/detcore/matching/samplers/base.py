@@ -41,11 +41,15 @@ class BaseSampler(ABC):
         self.neg_sampler: BaseSampler = self
 
     @abstractmethod
-    def _sample_pos(self, assign_result: AssignResult, num_expected: int, **kwargs: Any) -> Tensor:
+    def _sample_pos(
+        self, assign_result: AssignResult, num_expected: int, *args: Any, **kwargs: Any
+    ) -> Tensor:
         """Indices of at most ``num_expected`` positive priors."""
 
     @abstractmethod
-    def _sample_neg(self, assign_result: AssignResult, num_expected: int, **kwargs: Any) -> Any:
+    def _sample_neg(
+        self, assign_result: AssignResult, num_expected: int, *args: Any, **kwargs: Any
+    ) -> Any:
         """Indices of at most ``num_expected`` negative priors."""
 
     def sample(
