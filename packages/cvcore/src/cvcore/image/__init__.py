@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from cvcore.image.codec import imfrombytes, imread, imwrite, set_pixel_cap, use_backend
+from cvcore.image.codec import (
+    imfrombytes,
+    imread,
+    imwrite,
+    set_pixel_cap,
+    supported_backends,
+    use_backend,
+)
 from cvcore.image.color import (
     bgr2gray,
     bgr2hls,
@@ -13,6 +20,7 @@ from cvcore.image.color import (
     gray2rgb,
     hls2bgr,
     hsv2bgr,
+    imconvert,
     imdenormalize,
     iminvert,
     imnormalize,
@@ -36,21 +44,46 @@ from cvcore.image.geometry import (
     imresize_to_multiple,
     rescale_size,
 )
+from cvcore.image.photometric import (
+    adjust_brightness,
+    adjust_color,
+    adjust_contrast,
+    adjust_hue,
+    adjust_lighting,
+    adjust_sharpness,
+    auto_contrast,
+    clahe,
+    imequalize,
+    lut_transform,
+    posterize,
+    solarize,
+)
 from cvcore.image.tensor import tensor2imgs
+from cvcore.image.warp import imrotate, imshear, imtranslate, warp_affine
 
 __all__ = [
+    "adjust_brightness",
+    "adjust_color",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_lighting",
+    "adjust_sharpness",
+    "auto_contrast",
     "bgr2gray",
     "bgr2hls",
     "bgr2hsv",
     "bgr2rgb",
     "bgr2ycbcr",
+    "clahe",
     "cutout",
     "gray2bgr",
     "gray2rgb",
     "hls2bgr",
     "hsv2bgr",
+    "imconvert",
     "imcrop",
     "imdenormalize",
+    "imequalize",
     "imflip",
     "imflip_",
     "imfrombytes",
@@ -64,14 +97,22 @@ __all__ = [
     "imresize",
     "imresize_like",
     "imresize_to_multiple",
+    "imrotate",
+    "imshear",
+    "imtranslate",
     "imwrite",
+    "lut_transform",
+    "posterize",
     "rescale_size",
     "rgb2bgr",
     "rgb2gray",
     "rgb2ycbcr",
     "set_pixel_cap",
+    "solarize",
+    "supported_backends",
     "tensor2imgs",
     "use_backend",
+    "warp_affine",
     "ycbcr2bgr",
     "ycbcr2rgb",
 ]

@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 
 from cvcore.errors import ConfigError, FileError, ImageDecodeError
+from cvcore.fileio import FileClient, atomic_write
 
 FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-BACKENDS = ("cv2", "turbojpeg", "pillow", "tifffile")
+supported_backends = ("cv2", "turbojpeg", "pillow", "tifffile")
 FLAGS = (
     "color",
     "grayscale",
@@ -73,8 +74,10 @@ def set_pixel_cap(pixels: int) -> None:
 
 def use_backend(backend: str) -> None:
     """Check a decoder's name; one decoder reads all formats, whatever name a config gives."""
-    if backend not in BACKENDS:
-        raise ConfigError(f"image backend {backend!r} is unknown; choose one of {BACKENDS}")
+    if backend not in supported_backends:
+        raise ConfigError(
+            f"image backend {backend!r} is unknown; choose one of {supported_backends}"
+        )
 
 
 def imread(
@@ -107,8 +110,6 @@ def imread(
         if file_client_args is None and "://" not in path:
             content = _read_regular_file(path)
         else:
-            from cvcore.fileio import FileClient
-
             arguments = None if file_client_args is None else dict(file_client_args)
             content = FileClient.infer_client(arguments, path).get(path)
     except (OSError, FileError) as error:
@@ -247,8 +248,6 @@ def imwrite(
     Raises:
         FileError: The suffix or the array's shape or type is not one that can be written.
     """
-    from cvcore.fileio import atomic_write
-
     path = Path(file_path)
     if path.suffix.lower() not in _ENCODERS:
         raise FileError(

@@ -200,6 +200,32 @@ def _from_255(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return _rounded(pixels) if dtype == np.uint8 else (pixels / 255).astype(dtype)
 
 
+_CONVERSIONS = {
+    ("bgr", "rgb"): bgr2rgb,
+    ("rgb", "bgr"): rgb2bgr,
+    ("bgr", "gray"): bgr2gray,
+    ("rgb", "gray"): rgb2gray,
+    ("gray", "bgr"): gray2bgr,
+    ("gray", "rgb"): gray2rgb,
+    ("bgr", "hsv"): bgr2hsv,
+    ("hsv", "bgr"): hsv2bgr,
+    ("bgr", "hls"): bgr2hls,
+    ("hls", "bgr"): hls2bgr,
+}
+
+
+def imconvert(img: np.ndarray, src: str, dst: str) -> np.ndarray:
+    """From ``src`` to ``dst``: each of bgr, rgb, gray, hsv and hls."""
+    known = {name for pair in _CONVERSIONS for name in pair}
+    if src not in known or dst not in known:
+        raise ConfigError(f"imconvert from {src!r} to {dst!r}: choose of {sorted(known)}")
+    if src == dst:
+        return img.copy()
+    if (src, dst) in _CONVERSIONS:
+        return _CONVERSIONS[src, dst](img)
+    return imconvert(imconvert(img, src, "bgr"), "bgr", dst)
+
+
 def imnormalize(
     img: np.ndarray,
     mean: Sequence[float] | np.ndarray,
