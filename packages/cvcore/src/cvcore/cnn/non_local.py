@@ -39,7 +39,7 @@ class NonLocal2d(nn.Module):
         self,
         in_channels: int,
         sub_sample: bool = False,
-        conv_cfg: LayerConfig = _CONV2D,
+        conv_cfg: LayerConfig | None = _CONV2D,
         reduction: int = 2,
         use_scale: bool = True,
         norm_cfg: LayerConfig | None = None,

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer
 from detcore.errors import OptionError, check_option
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
+from detcore.models.layers.norm_eval import freeze, keep_batch_statistics
 from detcore.models.layers.res_blocks import (
     RESNET_STAGES,
     LayerConfig,
@@ -224,9 +224,7 @@ class ResNet(BaseModule):
         return stem + [getattr(self, name) for name in self.res_layers[: self.frozen_stages]]
 
     def _freeze_stages(self) -> None:
-        for part in self._frozen_parts():
-            part.eval()
-            part.requires_grad_(False)
+        freeze(self._frozen_parts())
 
     def _run_stem(self, x: Tensor) -> Tensor:
         x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
@@ -252,9 +250,7 @@ class ResNet(BaseModule):
         super().train(mode)
         self._freeze_stages()
         if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+            keep_batch_statistics(self)
         return self
 
 

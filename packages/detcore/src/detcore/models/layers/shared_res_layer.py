@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvcore.cnn import BaseModule
 from detcore.errors import OptionError
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
+from detcore.models.layers.norm_eval import keep_batch_statistics
 from detcore.models.layers.res_blocks import BATCH_NORM, RESNET_STAGES, LayerConfig
 from detcore.models.layers.res_layer import ResLayer
 from detcore.registries import SHARED_HEADS
@@ -77,7 +77,5 @@ class SharedResLayer(BaseModule):
         """Switch to training, leaving batch norms as they are with `norm_eval`."""
         super().train(mode)
         if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+            keep_batch_statistics(self)
         return self

@@ -121,8 +121,12 @@ class FPN(BaseModule):
                 f"{self.num_ins}"
             )
         laterals = self.laterals(inputs)
-        outputs = [conv(lateral) for conv, lateral in zip(self.fpn_convs, laterals, strict=False)]
+        outputs = self.merge(laterals)
         return tuple(outputs + self.extra_levels(inputs, laterals, outputs))
+
+    def merge(self, laterals: Sequence[Tensor]) -> list[Tensor]:
+        """Turn laterals into outputs."""
+        return [conv(lateral) for conv, lateral in zip(self.fpn_convs, laterals, strict=False)]
 
     def laterals(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Bring the maps to one number of channels and add the coarser to the finer."""
