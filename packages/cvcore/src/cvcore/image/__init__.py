@@ -31,6 +31,7 @@ from cvcore.image.color import (
     ycbcr2bgr,
     ycbcr2rgb,
 )
+from cvcore.image.draw import class_color, draw_instances
 from cvcore.image.geometry import (
     cutout,
     imcrop,
@@ -75,7 +76,9 @@ __all__ = [
     "bgr2rgb",
     "bgr2ycbcr",
     "clahe",
+    "class_color",
     "cutout",
+    "draw_instances",
     "gray2bgr",
     "gray2rgb",
     "hls2bgr",
