@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from detcore.datasets.transforms.affine import RandomAffine
+from detcore.datasets.transforms.center_crop import RandomCenterCropPad
 from detcore.datasets.transforms.color import (
     Normalize,
     PhotoMetricDistortion,
@@ -9,6 +11,7 @@ from detcore.datasets.transforms.color import (
 )
 from detcore.datasets.transforms.compose import Compose
 from detcore.datasets.transforms.crop import MinIoURandomCrop, RandomCrop
+from detcore.datasets.transforms.external import Albu, Corrupt, InstaBoost
 from detcore.datasets.transforms.flip import RandomFlip
 from detcore.datasets.transforms.format import (
     Collect,
@@ -28,33 +31,61 @@ from detcore.datasets.transforms.load import (
     LoadMultiChannelImageFromFiles,
     LoadProposals,
 )
+from detcore.datasets.transforms.mix import CopyPaste, MixUp, Mosaic
 from detcore.datasets.transforms.pad import Expand, Pad
+from detcore.datasets.transforms.policy import (
+    AutoAugment,
+    BrightnessTransform,
+    ColorTransform,
+    ContrastTransform,
+    CutOut,
+    EqualizeTransform,
+)
 from detcore.datasets.transforms.resize import Resize, SegRescale
 from detcore.datasets.transforms.tta import MultiScaleFlipAug
+from detcore.datasets.transforms.warp import RandomShift, Rotate, Shear, Translate
 
 __all__ = [
+    "Albu",
+    "AutoAugment",
+    "BrightnessTransform",
     "Collect",
+    "ColorTransform",
     "Compose",
+    "ContrastTransform",
+    "CopyPaste",
+    "Corrupt",
+    "CutOut",
     "DefaultFormatBundle",
+    "EqualizeTransform",
     "Expand",
     "FilterAnnotations",
     "ImageToTensor",
+    "InstaBoost",
     "LoadAnnotations",
     "LoadImageFromFile",
     "LoadImageFromWebcam",
     "LoadMultiChannelImageFromFiles",
     "LoadProposals",
     "MinIoURandomCrop",
+    "MixUp",
+    "Mosaic",
     "MultiScaleFlipAug",
     "Normalize",
     "Pad",
     "PhotoMetricDistortion",
+    "RandomAffine",
+    "RandomCenterCropPad",
     "RandomCrop",
     "RandomFlip",
+    "RandomShift",
     "Resize",
+    "Rotate",
     "SegRescale",
+    "Shear",
     "ToDataContainer",
     "ToTensor",
+    "Translate",
     "Transpose",
     "WrapFieldsToLists",
     "YOLOXHSVRandomAug",

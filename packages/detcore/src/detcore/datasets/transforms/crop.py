@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from cvcore.dist.seed import generator
+from detcore.datasets.transforms.fields import MASKS_OF, clip_boxes, keep_objects
 from detcore.errors import OptionError, check_option
 from detcore.evaluation.overlap import box_overlaps
 from detcore.registries import PIPELINES
 
 Results = dict[str, Any]
 CROP_TYPES = ("absolute", "absolute_range", "relative", "relative_range")
-# What goes with each set of boxes when some of them are left out.
-LABELS_OF = {"gt_bboxes": "gt_labels", "gt_bboxes_ignore": "gt_labels_ignore"}
-MASKS_OF = {"gt_bboxes": "gt_masks", "gt_bboxes_ignore": "gt_masks_ignore"}
 
 
 @PIPELINES.register_module()
@@ -98,19 +96,16 @@ class RandomCrop:
         height, width = results["img_shape"][:2]
         boxes = results[key] - offset
         if self.bbox_clip_border:
-            boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
-            boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
-        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+            boxes = clip_boxes(boxes, height, width)
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
         if key == "gt_bboxes" and not inside.any() and not self.allow_negative_crop:
             return False
-        results[key] = boxes[inside]
-        labels, masks = LABELS_OF.get(key, ""), MASKS_OF.get(key, "")
-        if labels in results:
-            results[labels] = results[labels][inside]
-        if masks in results:
+        results[key] = boxes
+        keep_objects(results, key, inside)
+        masks = MASKS_OF.get(key, "")
+        if results.get(masks) is not None:
             left, top = offset[:2].astype(int)
-            corners = np.array([left, top, left + width, top + height])
-            results[masks] = results[masks][np.flatnonzero(inside)].crop(corners)
+            results[masks] = results[masks].crop(np.array([left, top, left + width, top + height]))
             if self.recompute_bbox:
                 results[key] = results[masks].get_bboxes()
         return True
@@ -180,19 +175,14 @@ class MinIoURandomCrop:
     def _crop(self, results: Results, patch: np.ndarray) -> Results:
         left, top, right, bottom = patch.tolist()
         for key in results.get("bbox_fields", []):
-            boxes = results[key]
-            inside = _centres_inside(boxes, patch)
-            boxes = boxes[inside]
+            keep_objects(results, key, _centres_inside(results[key], patch))
+            boxes = results[key] - np.tile(patch[:2], 2).astype(np.float32)
             if self.bbox_clip_border:
-                boxes = np.hstack(
-                    [np.maximum(boxes[:, :2], patch[:2]), np.minimum(boxes[:, 2:], patch[2:])]
-                )
-            results[key] = (boxes - np.tile(patch[:2], 2)).astype(np.float32)
-            labels, masks = LABELS_OF.get(key, ""), MASKS_OF.get(key, "")
-            if labels in results:
-                results[labels] = results[labels][inside]
-            if masks in results:
-                results[masks] = results[masks][np.flatnonzero(inside)].crop(patch)
+                boxes = clip_boxes(boxes, bottom - top, right - left)
+            results[key] = boxes
+            masks = MASKS_OF.get(key, "")
+            if results.get(masks) is not None:
+                results[masks] = results[masks].crop(patch)
         for key in results.get("img_fields", ["img"]):
             results[key] = results[key][top:bottom, left:right]
             results["img_shape"] = results[key].shape

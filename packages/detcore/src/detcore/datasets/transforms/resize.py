@@ -9,6 +9,7 @@ import numpy as np
 
 from cvcore.dist.seed import generator
 from cvcore.image import imrescale, imresize
+from detcore.datasets.transforms.fields import clip_boxes
 from detcore.errors import OptionError, check_option
 from detcore.registries import PIPELINES
 
@@ -132,10 +133,7 @@ class Resize:
         height, width = results["img_shape"][:2]
         for key in results.get("bbox_fields", []):
             boxes = results[key] * results["scale_factor"]
-            if self.bbox_clip_border:
-                boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)
-                boxes[:, 1::2] = boxes[:, 1::2].clip(0, height)
-            results[key] = boxes
+            results[key] = clip_boxes(boxes, height, width) if self.bbox_clip_border else boxes
 
     def _resize_masks(self, results: Results) -> None:
         for key in results.get("mask_fields", []):
