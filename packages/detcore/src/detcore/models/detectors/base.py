@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -213,13 +212,13 @@ class BaseDetector(BaseModule, ABC):
         Returns:
             (h, w, 3) uint8 BGR.
         """
-        # Drawing stands on the same floor as models, and only who asks for a picture needs it.
-        drawing = import_module("detcore.visualization")
+        from detcore.visualization import draw_to_file  # only who wants a picture pays for it
+
         palette = self.PALETTE if mask_color is None else mask_color
         if bbox_color is not None:
             boxes = result[0] if isinstance(result, tuple) else result
             palette = [bbox_color] * len(boxes)
-        return drawing.draw_to_file(
+        return draw_to_file(
             img if isinstance(img, np.ndarray) else imread(img),
             result,
             self.CLASSES,

@@ -99,8 +99,17 @@ class StandardRoIHead(RoIHead):
 
     def forward(self, feats: Sequence[Tensor], rois: Tensor) -> tuple[BoxMaps, Tensor]:
         """The box head's output for (R, 5) regions, and the features it was made from."""
-        features = self._cut_out(self.bbox_roi_extractor, feats, rois)
-        return BoxMaps(*self.bbox_head(features)), features
+        found = self._bbox_forward(feats, rois)
+        return BoxMaps(found["cls_score"], found["bbox_pred"]), found["bbox_feats"]
+
+    def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Any]:
+        """``cls_score``, ``bbox_pred`` and ``bbox_feats`` of (R, 5) regions.
+
+        Samplers of hard examples ask it, and heads that users wrote override it by this name.
+        """
+        features = self._cut_out(self.bbox_roi_extractor, x, rois)
+        cls_score, bbox_pred = self.bbox_head(features)
+        return {"cls_score": cls_score, "bbox_pred": bbox_pred, "bbox_feats": features}
 
     def forward_masks(self, feats: Sequence[Tensor], rois: Tensor) -> Tensor:
         """The mask head's logits for (R, 5) regions."""

@@ -112,7 +112,7 @@ class AnchorHead(DenseHead):
         sampler = cfg.get("sampler") or EVERY_SAMPLE
         if type(self.loss_cls).__name__ in LOSSES_OF_ALL_ANCHORS:
             sampler = EVERY_SAMPLE
-        self.sampler = BBOX_SAMPLERS.build(sampler)
+        self.sampler = BBOX_SAMPLERS.build(sampler, default_args={"context": self})
         # Where negatives are drawn, they count in the losses' average.
         self.sampling = type(self.sampler).__name__ != "PseudoSampler"
         self.allowed_border = cfg.get("allowed_border", -1)

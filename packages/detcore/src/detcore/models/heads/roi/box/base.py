@@ -207,6 +207,27 @@ class BBoxHead(BaseModule):
             )
         return losses
 
+    def loss(
+        self,
+        cls_score: Tensor | None,
+        bbox_pred: Tensor | None,
+        rois: Tensor,
+        labels: Tensor,
+        label_weights: Tensor,
+        bbox_targets: Tensor | None,
+        bbox_weights: Tensor | None,
+        reduction_override: str | None = None,
+    ) -> dict[str, Tensor]:
+        """``losses`` from tensors, as samplers of hard examples ask for them."""
+        nothing = rois.new_zeros((len(rois), 4))
+        targets = BoxTargets(
+            labels,
+            label_weights,
+            nothing if bbox_targets is None else bbox_targets,
+            nothing if bbox_weights is None else bbox_weights,
+        )
+        return self.losses(BoxMaps(cls_score, bbox_pred), rois, targets, reduction_override)
+
     def _classification_losses(
         self, cls_score: Tensor, targets: BoxTargets, reduction_override: str | None
     ) -> dict[str, Tensor]:

@@ -1,0 +1,39 @@
+"""The detectors give the stored figures on seeded weights and inputs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from parity import (
+    Golden,
+    compare_curve,
+    compare_features,
+    compare_predictions,
+    compare_state_dict,
+    compare_training,
+)
+
+FOLDER = Path(__file__).resolve().parent
+GOLDEN = sorted((FOLDER / "golden").glob("*.npz"))
+CURVES = json.loads((FOLDER / "loss_curves.json").read_text(encoding="utf-8"))
+with gzip.open(FOLDER / "state_dicts.json.gz") as stored:
+    STATE_DICTS = json.load(stored)
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_model_has_the_keys_and_gives_the_features_detections_and_losses(path: Path) -> None:
+    golden = Golden(path)
+    model = golden.model()
+    assert compare_state_dict(model, STATE_DICTS[path.stem]) == []
+    assert compare_features(model, golden) == []
+    assert compare_predictions(model, golden) == []
+    assert compare_training(model, golden) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: Path(curve["config"]).stem)
+def test_ten_steps_of_training_follow_the_stored_curve(curve: dict) -> None:
+    assert compare_curve(curve) == []
