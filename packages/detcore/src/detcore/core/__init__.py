@@ -12,12 +12,10 @@ from detcore.boxes import (
     merge_aug_scores,
     multiclass_nms,
 )
+from detcore.core import anchor, bbox, mask
 from detcore.core.anchor import *  # noqa: F403  (its __all__ is the list)
-from detcore.core.anchor import __all__ as _anchor
 from detcore.core.bbox import *  # noqa: F403
-from detcore.core.bbox import __all__ as _bbox
 from detcore.core.mask import *  # noqa: F403
-from detcore.core.mask import __all__ as _mask
 from detcore.evaluation import average_precision, eval_map, eval_recalls, get_classes
 from detcore.structures import multi_apply, unmap
 
@@ -37,6 +35,6 @@ __all__ = [
     "reduce_mean",
     "unmap",
 ]
-__all__ += _anchor  # noqa: PLE0605
-__all__ += _bbox
-__all__ += _mask
+__all__ += anchor.__all__
+__all__ += bbox.__all__
+__all__ += mask.__all__
