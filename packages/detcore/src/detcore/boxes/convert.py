@@ -80,7 +80,7 @@ def rescale_boxes(boxes: Tensor, scale_factor: Any) -> Tensor:
     factor = torch.as_tensor(scale_factor, dtype=boxes.dtype, device=boxes.device)
     if factor.dim() == 0:
         return boxes / factor
-    return (boxes.reshape(*boxes.shape[:-1], -1, 4) / factor).reshape(boxes.shape)
+    return (boxes.unflatten(-1, (-1, 4)) / factor).reshape(boxes.shape)
 
 
 def map_boxes(

@@ -73,7 +73,7 @@ def multiclass_nms(
     if score_factors is not None:
         scores = scores * score_factors.reshape(-1)[rows]
     if multi_bboxes.size(1) > 4:
-        boxes = multi_bboxes.reshape(len(multi_bboxes), -1, 4)[rows, labels]
+        boxes = multi_bboxes.unflatten(1, (-1, 4))[rows, labels]
     else:
         boxes = multi_bboxes[rows]
     pairs = rows * num_classes + labels

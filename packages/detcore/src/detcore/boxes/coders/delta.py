@@ -70,7 +70,7 @@ def decode_deltas(
     Returns:
         Boxes in the shape of ``deltas``.
     """
-    deltas_of = deltas.reshape(*deltas.shape[:-1], -1, 4)
+    deltas_of = deltas.unflatten(-1, (-1, 4))
     deltas_of = deltas_of * deltas.new_tensor(stds) + deltas.new_tensor(means)
     centre = ((priors[..., :2] + priors[..., 2:]) * 0.5).unsqueeze(-2)
     size = (priors[..., 2:] - priors[..., :2]).unsqueeze(-2)
