@@ -1,0 +1,37 @@
+"""Checkpoints: one file of tensors and plain data, complete or absent."""
+
+from __future__ import annotations
+
+from cvcore.runner.checkpoint.keys import StateDictError, load_state_dict
+from cvcore.runner.checkpoint.latest import find_latest_checkpoint
+from cvcore.runner.checkpoint.load import (
+    _load_checkpoint,
+    _load_checkpoint_with_prefix,
+    load_checkpoint,
+)
+from cvcore.runner.checkpoint.read import MissingCheckpointError, read_checkpoint
+from cvcore.runner.checkpoint.save import (
+    get_state_dict,
+    point_latest_to,
+    save_checkpoint,
+    weights_to_cpu,
+)
+from cvcore.runner.checkpoint.schemes import CheckpointLoader
+from cvcore.runner.checkpoint.seal import verify_file
+
+__all__ = [
+    "CheckpointLoader",
+    "MissingCheckpointError",
+    "StateDictError",
+    "_load_checkpoint",
+    "_load_checkpoint_with_prefix",
+    "find_latest_checkpoint",
+    "get_state_dict",
+    "load_checkpoint",
+    "load_state_dict",
+    "point_latest_to",
+    "read_checkpoint",
+    "save_checkpoint",
+    "verify_file",
+    "weights_to_cpu",
+]

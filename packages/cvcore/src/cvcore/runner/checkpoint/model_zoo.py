@@ -1,0 +1,58 @@
+"""Addresses of the backbones that configs name as ``open-mmlab://...``."""
+
+from __future__ import annotations
+
+_HOST = "https://download.openmmlab.com"
+_THIRD_PARTY = f"{_HOST}/pretrain/third_party"
+
+_FILES = {
+    "vgg16_caffe": "vgg16_caffe-292e1171",
+    "detectron/resnet50_caffe": "resnet50_caffe-788b5fa3",
+    "detectron2/resnet50_caffe": "resnet50_msra-5891d200",
+    "detectron/resnet101_caffe": "resnet101_caffe-3ad79236",
+    "detectron2/resnet101_caffe": "resnet101_msra-6cc46731",
+    "detectron2/resnext101_32x8d": "resnext101_32x8d-1516f1aa",
+    "resnext50_32x4d": "resnext50-32x4d-0ab1a123",
+    "resnext101_32x4d": "resnext101_32x4d-a5af3160",
+    "resnext101_64x4d": "resnext101_64x4d-ee2c6f71",
+    "contrib/resnet50_gn": "resnet50_gn_thangvubk-ad1730dd",
+    "detectron/resnet50_gn": "resnet50_gn-9186a21c",
+    "detectron/resnet101_gn": "resnet101_gn-cac0ab98",
+    "jhu/resnet50_gn_ws": "resnet50_gn_ws-15beedd8",
+    "jhu/resnet101_gn_ws": "resnet101_gn_ws-3e3c308c",
+    "jhu/resnext50_32x4d_gn_ws": "resnext50_32x4d_gn_ws-0d87ac85",
+    "jhu/resnext101_32x4d_gn_ws": "resnext101_32x4d_gn_ws-34ac1a9e",
+    "jhu/resnext50_32x4d_gn": "resnext50_32x4d_gn-c7e8b754",
+    "jhu/resnext101_32x4d_gn": "resnext101_32x4d_gn-ac3bb84e",
+    "msra/hrnetv2_w18_small": "hrnetv2_w18_small-b5a04e21",
+    "msra/hrnetv2_w18": "hrnetv2_w18-00eb2006",
+    "msra/hrnetv2_w32": "hrnetv2_w32-dc9eeb4f",
+    "msra/hrnetv2_w40": "hrnetv2_w40-ed0b031c",
+    "msra/hrnetv2_w48": "hrnetv2_w48-d2186c55",
+    "bninception_caffe": "bn_inception_caffe-ed2e8665",
+    "res2net101_v1d_26w_4s": "res2net101_v1d_26w_4s_mmdetv2-f0a600f9",
+    "regnetx_400mf": "regnetx_400mf-a5b10d96",
+    "regnetx_800mf": "regnetx_800mf-1f4be4c7",
+    "regnetx_1.6gf": "regnetx_1.6gf-5791c176",
+    "regnetx_3.2gf": "regnetx_3.2gf-c2599b0f",
+    "regnetx_4.0gf": "regnetx_4.0gf-a88f671e",
+    "regnetx_6.4gf": "regnetx_6.4gf-006af45d",
+    "regnetx_8.0gf": "regnetx_8.0gf-3c68abe7",
+    "regnetx_12gf": "regnetx_12gf-4c2a3350",
+    "resnet18_v1c": "resnet18_v1c-b5776b93",
+    "resnet50_v1c": "resnet50_v1c-2cccc1ad",
+    "resnet101_v1c": "resnet101_v1c-e67eebb6",
+    "contrib/mobilenet_v3_large": "mobilenet_v3_large-bc2c3fd3",
+    "contrib/mobilenet_v3_small": "mobilenet_v3_small-47085aa1",
+    "resnest50": "resnest50_d2-7497a55b",
+    "resnest101": "resnest101_d2-f3b931b2",
+    "resnest200": "resnest200_d2-ca88e41f",
+    "darknet53": "darknet53-a628ea1b",
+}
+
+OPEN_MMLAB = {
+    **{name: f"{_THIRD_PARTY}/{file}.pth" for name, file in _FILES.items()},
+    "mmdet/mobilenet_v2": (
+        f"{_HOST}/mmdetection/v2.0/third_party/mobilenet_v2_batch256_imagenet-ff34753d.pth"
+    ),
+}

@@ -1,0 +1,82 @@
+"""Hooks: learning rate, optimizer, checkpoints, evaluation, logs and the rest of a run."""
+
+from __future__ import annotations
+
+from cvcore.runner.hook import Hook
+from cvcore.runner.hooks.checkpoint import CheckpointHook
+from cvcore.runner.hooks.closure import ClosureHook
+from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
+from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
+from cvcore.runner.hooks.logger import LoggerHook, TensorboardLoggerHook, TextLoggerHook
+from cvcore.runner.hooks.lr_updater import (
+    CosineAnnealingLrUpdaterHook,
+    CosineRestartLrUpdaterHook,
+    CyclicLrUpdaterHook,
+    ExpLrUpdaterHook,
+    FixedLrUpdaterHook,
+    FlatCosineAnnealingLrUpdaterHook,
+    InvLrUpdaterHook,
+    LinearAnnealingLrUpdaterHook,
+    LrUpdaterHook,
+    OneCycleLrUpdaterHook,
+    PolyLrUpdaterHook,
+    StepLrUpdaterHook,
+)
+from cvcore.runner.hooks.momentum_updater import (
+    CosineAnnealingMomentumUpdaterHook,
+    CyclicMomentumUpdaterHook,
+    LinearAnnealingMomentumUpdaterHook,
+    MomentumUpdaterHook,
+    OneCycleMomentumUpdaterHook,
+    StepMomentumUpdaterHook,
+)
+from cvcore.runner.hooks.optimize import (
+    Fp16OptimizerHook,
+    GradientCumulativeFp16OptimizerHook,
+    GradientCumulativeOptimizerHook,
+    OptimizerHook,
+)
+from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
+from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook
+from cvcore.runner.registry import HOOKS
+
+__all__ = [
+    "HOOKS",
+    "CheckpointHook",
+    "ClosureHook",
+    "CosineAnnealingLrUpdaterHook",
+    "CosineAnnealingMomentumUpdaterHook",
+    "CosineRestartLrUpdaterHook",
+    "CyclicLrUpdaterHook",
+    "CyclicMomentumUpdaterHook",
+    "DistEvalHook",
+    "DistSamplerSeedHook",
+    "EMAHook",
+    "EmptyCacheHook",
+    "EvalHook",
+    "ExpLrUpdaterHook",
+    "FixedLrUpdaterHook",
+    "FlatCosineAnnealingLrUpdaterHook",
+    "Fp16OptimizerHook",
+    "GradientCumulativeFp16OptimizerHook",
+    "GradientCumulativeOptimizerHook",
+    "Hook",
+    "InvLrUpdaterHook",
+    "IterTimerHook",
+    "LinearAnnealingLrUpdaterHook",
+    "LinearAnnealingMomentumUpdaterHook",
+    "LoggerHook",
+    "LrUpdaterHook",
+    "MomentumUpdaterHook",
+    "OneCycleLrUpdaterHook",
+    "OneCycleMomentumUpdaterHook",
+    "OptimizerHook",
+    "PolyLrUpdaterHook",
+    "ProfilerHook",
+    "StepLrUpdaterHook",
+    "StepMomentumUpdaterHook",
+    "SyncBuffersHook",
+    "TensorboardLoggerHook",
+    "TextLoggerHook",
+    "WeightAverageHook",
+]

@@ -1,0 +1,280 @@
+"""Hooks that turn a loss into new weights; all of them go through OptimizerStep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from cvcore.runner.fp16 import autocast, device_type_of, wrap_fp16_model
+from cvcore.runner.hook import Hook
+from cvcore.runner.registry import HOOKS
+from cvcore.runner.step import OptimizerStep, require_finite_loss
+
+if TYPE_CHECKING:
+    from cvcore.runner.base_runner import BaseRunner
+
+
+@HOOKS.register_module()
+class OptimizerHook(Hook):
+    """Backward and step after every training iteration.
+
+    A loss or a gradient that is not finite stops the run before the weights change.
+
+    Args:
+        grad_clip: ``dict(max_norm=..., norm_type=2)``; None does not clip. With it the norm before
+            clipping is logged as ``grad_norm``.
+        detect_anomalous_params: Log the parameters that the loss does not depend on. Slow; to
+            find the cause of an error of a distributed run.
+    """
+
+    def __init__(
+        self,
+        grad_clip: Mapping[str, Any] | None = None,
+        detect_anomalous_params: bool = False,
+    ) -> None:
+        if grad_clip is not None and "max_norm" not in grad_clip:
+            raise ValueError(f"grad_clip needs max_norm; given {dict(grad_clip)}")
+        self.grad_clip = grad_clip
+        self.detect_anomalous_params = detect_anomalous_params
+        self.step = OptimizerStep(grad_clip)
+
+    def clip_grads(self, params: Iterable[nn.Parameter]) -> Tensor | None:
+        """Clip the gradients of some parameters; returns their norm before."""
+        with_gradient = [p for p in params if p.requires_grad and p.grad is not None]
+        if not with_gradient or self.grad_clip is None:
+            return None
+        return nn.utils.clip_grad_norm_(with_gradient, **self.grad_clip)
+
+    def after_train_iter(self, runner: BaseRunner) -> None:
+        """Check the loss, go backward, step."""
+        self.check(runner)
+        self.step.zero_grad(runner.optimizer, runner.model)
+        self.step.backward(runner.outputs["loss"])
+        self.update(runner)
+
+    def check(self, runner: BaseRunner) -> None:
+        """Stop at a loss that is not finite, and look for unused parameters if asked to."""
+        require_finite_loss(runner.outputs, runner.data_batch, runner.iter + 1)
+        if self.detect_anomalous_params:
+            self.detect_anomalous_parameters(runner.outputs["loss"], runner)
+
+    def update(self, runner: BaseRunner) -> None:
+        """Step, and log the norm of the gradients if they are clipped."""
+        norm = self.step.update(runner.optimizer, runner.model)
+        if norm is not None:
+            values = {"grad_norm": float(norm)}
+            runner.log_buffer.update(values, runner.outputs["num_samples"])
+
+    def detect_anomalous_parameters(self, loss: Tensor, runner: BaseRunner) -> None:
+        """Log every parameter that ``loss`` does not depend on."""
+        used: set[int] = set()
+        seen: set[Any] = set()
+        waiting = [loss.grad_fn]
+        while waiting:
+            node = waiting.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if hasattr(node, "variable"):
+                used.add(id(node.variable))
+            waiting.extend(parent for parent, _ in node.next_functions)
+        for name, param in runner.model.named_parameters():
+            if param.requires_grad and id(param) not in used:
+                runner.logger.error(
+                    "the loss does not depend on parameter %s of shape %s", name, tuple(param.shape)
+                )
+
+
+@HOOKS.register_module()
+class GradientCumulativeOptimizerHook(OptimizerHook):
+    """One step for several iterations, as if they were one large batch.
+
+    Args:
+        cumulative_iters: Iterations of a step.
+        **kwargs: See OptimizerHook.
+    """
+
+    def __init__(self, cumulative_iters: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(cumulative_iters, int) or cumulative_iters < 1:
+            raise ValueError(f"cumulative_iters is a number from 1 on, not {cumulative_iters!r}")
+        self.cumulative_iters = cumulative_iters
+        self._warned = False
+
+    def after_train_iter(self, runner: BaseRunner) -> None:
+        """Add this iteration's share of the gradients; step at the last of them."""
+        if not self._warned:
+            self._warned = True
+            self._warn(runner)
+        self.check(runner)
+        if runner.iter % self.cumulative_iters == 0:
+            self.step.zero_grad(runner.optimizer, runner.model)
+        self.step.backward(runner.outputs["loss"] / self.group_size(runner))
+        if self.every_n_iters(runner, self.cumulative_iters) or self.is_last_iter(runner):
+            self.update(runner)
+
+    def group_size(self, runner: BaseRunner) -> int:
+        """Iterations of the present step: fewer in the last one, if the run does not divide."""
+        total = runner.max_iters or 0
+        whole = total // self.cumulative_iters * self.cumulative_iters
+        return self.cumulative_iters if runner.iter < whole else total - whole
+
+    def has_batch_norm(self, module: nn.Module) -> bool:
+        """Whether a module holds batch normalisation."""
+        return any(isinstance(each, _BatchNorm) for each in module.modules())
+
+    def _warn(self, runner: BaseRunner) -> None:
+        if runner.iter % self.cumulative_iters:
+            runner.logger.warning(
+                "resumed at iteration %d, inside a step of %d iterations: the gradients of its "
+                "first part are lost",
+                runner.iter,
+                self.cumulative_iters,
+            )
+        if self.cumulative_iters > 1 and self.has_batch_norm(runner.model):
+            runner.logger.warning(
+                "batch normalisation sees the batch of one iteration, not that of the %d of a step",
+                self.cumulative_iters,
+            )
+
+
+class _MixedPrecision:
+    """Loss scale, autocast and their state in checkpoints: what both float16 hooks are given.
+
+    Args:
+        loss_scale: A fixed scale, ``'dynamic'``, or the arguments of ``torch.amp.GradScaler``.
+    """
+
+    def __init__(self, loss_scale: float | str | Mapping[str, Any]) -> None:
+        if isinstance(loss_scale, str):
+            if loss_scale != "dynamic":
+                raise ValueError(f"loss_scale is a number, a dict or 'dynamic', not {loss_scale!r}")
+            self.arguments: dict[str, Any] = {}
+        elif isinstance(loss_scale, (int, float)):
+            # Never grows: the interval is longer than any run.
+            self.arguments = {"init_scale": float(loss_scale), "growth_interval": 2**31 - 1}
+        elif isinstance(loss_scale, Mapping):
+            self.arguments = {k: v for k, v in loss_scale.items() if k != "mode"}
+        else:
+            raise TypeError(f"loss_scale is a number, a dict or 'dynamic', not {loss_scale!r}")
+        self.fixed = float(loss_scale) if isinstance(loss_scale, (int, float)) else None
+
+    def start(self, runner: BaseRunner) -> torch.amp.GradScaler:
+        """Switch half precision on in the model; returns the scaler, with the resumed state."""
+        device = device_type_of(runner.model)
+        # bfloat16 has the range of float32, so that there is nothing to scale.
+        scaler = torch.amp.GradScaler(device, enabled=device == "cuda", **self.arguments)
+        state = ((runner.meta or {}).get("fp16") or {}).get("loss_scaler")
+        if state and scaler.is_enabled():
+            scaler.load_state_dict(state)
+        if any(hasattr(module, "fp16_enabled") for module in runner.model.modules()):
+            wrap_fp16_model(runner.model)
+        else:
+            context: partial[AbstractContextManager[Any]] = partial(autocast, device)
+            runner.forward_context = context
+        return scaler
+
+    def after_update(self, runner: BaseRunner, scaler: torch.amp.GradScaler) -> None:
+        """Keep a fixed scale fixed, and put the scaler's state into the next checkpoint."""
+        if not scaler.is_enabled():
+            return
+        if self.fixed is not None:
+            scaler.update(self.fixed)
+        if runner.meta is None:
+            runner.meta = {}
+        runner.meta.setdefault("fp16", {})["loss_scaler"] = scaler.state_dict()
+
+
+@HOOKS.register_module()
+class Fp16OptimizerHook(OptimizerHook):
+    """OptimizerHook in mixed precision: float16 on CUDA, bfloat16 on a CPU.
+
+    Modules that have the attribute ``fp16_enabled`` switch at the methods that ``auto_fp16``
+    decorates; a model without any runs whole under autocast.
+
+    Args:
+        grad_clip: See OptimizerHook.
+        coalesce: Accepted for old configs; gradients are averaged by the distributed wrapper.
+        bucket_size_mb: As ``coalesce``.
+        loss_scale: A fixed scale, ``'dynamic'``, or the arguments of ``torch.amp.GradScaler``.
+        distributed: As ``coalesce``.
+        detect_anomalous_params: See OptimizerHook.
+    """
+
+    def __init__(
+        self,
+        grad_clip: Mapping[str, Any] | None = None,
+        coalesce: bool = True,
+        bucket_size_mb: int = -1,
+        loss_scale: float | str | Mapping[str, Any] = 512.0,
+        distributed: bool = True,
+        detect_anomalous_params: bool = False,
+    ) -> None:
+        super().__init__(grad_clip, detect_anomalous_params)
+        self.coalesce = coalesce
+        self.bucket_size_mb = bucket_size_mb
+        self.distributed = distributed
+        self.precision = _MixedPrecision(loss_scale)
+        self.loss_scaler: torch.amp.GradScaler | None = None
+
+    def before_run(self, runner: BaseRunner) -> None:
+        """Prepare model and scale."""
+        self.loss_scaler = self.precision.start(runner)
+        self.step = OptimizerStep(self.grad_clip, self.loss_scaler)
+
+    def update(self, runner: BaseRunner) -> None:
+        """Step at the present scale, then adapt it."""
+        super().update(runner)
+        if self.loss_scaler is not None:
+            self.precision.after_update(runner, self.loss_scaler)
+
+
+@HOOKS.register_module()
+class GradientCumulativeFp16OptimizerHook(GradientCumulativeOptimizerHook):
+    """GradientCumulativeOptimizerHook in mixed precision.
+
+    Args:
+        grad_clip: See OptimizerHook.
+        coalesce: See Fp16OptimizerHook.
+        bucket_size_mb: See Fp16OptimizerHook.
+        loss_scale: See Fp16OptimizerHook.
+        distributed: See Fp16OptimizerHook.
+        cumulative_iters: Iterations of a step.
+        detect_anomalous_params: See OptimizerHook.
+    """
+
+    def __init__(
+        self,
+        grad_clip: Mapping[str, Any] | None = None,
+        coalesce: bool = True,
+        bucket_size_mb: int = -1,
+        loss_scale: float | str | Mapping[str, Any] = 512.0,
+        distributed: bool = True,
+        cumulative_iters: int = 1,
+        detect_anomalous_params: bool = False,
+    ) -> None:
+        super().__init__(
+            cumulative_iters, grad_clip=grad_clip, detect_anomalous_params=detect_anomalous_params
+        )
+        self.coalesce = coalesce
+        self.bucket_size_mb = bucket_size_mb
+        self.distributed = distributed
+        self.precision = _MixedPrecision(loss_scale)
+        self.loss_scaler: torch.amp.GradScaler | None = None
+
+    def before_run(self, runner: BaseRunner) -> None:
+        """Prepare model and scale."""
+        self.loss_scaler = self.precision.start(runner)
+        self.step = OptimizerStep(self.grad_clip, self.loss_scaler)
+
+    def update(self, runner: BaseRunner) -> None:
+        """Step at the present scale, then adapt it."""
+        super().update(runner)
+        if self.loss_scaler is not None:
+            self.precision.after_update(runner, self.loss_scaler)
