@@ -71,16 +71,23 @@ def nms(
     if score_threshold > 0:
         valid = valid & (scores > score_threshold)
     if valid.all():
-        keep = keep_by_nms(_inclusive(boxes, offset).detach(), scores.detach(), iou_threshold)
+        keep = _keep(_inclusive(boxes, offset).detach(), scores.detach(), iou_threshold)
     else:
         rows = valid.nonzero().flatten()
-        kept_rows = keep_by_nms(
+        kept_rows = _keep(
             _inclusive(boxes[rows], offset).detach(), scores[rows].detach(), iou_threshold
         )
         keep = rows[kept_rows]
     if max_num > 0:
         keep = keep[:max_num]
     return torch.cat((boxes[keep], scores[keep, None]), dim=1), keep
+
+
+def _keep(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    # torchvision leaves boxes of equal score in the order they come in. Scores that saturate at 1
+    # are many; they come in the order of torch's plain sort, which is what MMCV's kernel goes by.
+    order = scores.sort(descending=True).indices
+    return order[keep_by_nms(boxes[order], scores[order], iou_threshold)]
 
 
 def _finite(boxes: Tensor, scores: Tensor) -> Tensor:
