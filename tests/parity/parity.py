@@ -241,7 +241,7 @@ def compare_training(model: nn.Module, golden: Golden) -> list[str]:
     wrong += _number("loss", loss.item(), golden.spec["loss"])
     loss.backward()
     norms = {
-        name: float(parameter.grad.norm())
+        name: parameter.grad.double().norm().item()
         for name, parameter in model.named_parameters()
         if parameter.grad is not None
     }

@@ -94,7 +94,7 @@ class Candidates:
 
 
 def pick_candidates(scores: Tensor, level_sizes: Sequence[int], selection: Selection) -> Candidates:
-    """Keep, of every level, the best prior-class pairs above the threshold, best first.
+    """Keep, of every level, the best prior-class pairs above the threshold.
 
     Args:
         scores: (P, C) float32 in [0, 1], levels one after another.
@@ -108,7 +108,9 @@ def pick_candidates(scores: Tensor, level_sizes: Sequence[int], selection: Selec
     for level in scores.split(list(level_sizes)):
         flat = level.reshape(-1)
         if selection.score_thr is None:
-            values, order = top_scores(flat, selection.nms_pre)
+            values, order = flat, torch.arange(len(flat), device=flat.device)
+            if 0 < selection.nms_pre < len(flat):
+                values, order = top_scores(flat, selection.nms_pre)
         else:
             above = (flat > selection.score_thr).nonzero().squeeze(1)
             values, order = top_scores(flat[above], selection.nms_pre)
@@ -125,17 +127,11 @@ def pick_candidates(scores: Tensor, level_sizes: Sequence[int], selection: Selec
 
 
 def top_scores(scores: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-    """The ``limit`` best of ``scores`` (K,), best first, equal ones in their own order.
-
-    Returns:
-        The scores and their indices; all of them where ``limit`` is 0 or less.
-    """
-    if 0 < limit < len(scores):
-        # A full sort of some hundred thousand scores costs ten times as much as top-k.
-        index = scores.topk(limit, sorted=False).indices.sort().values
-        values, order = scores[index].sort(descending=True, stable=True)
-        return values, index[order]
-    return scores.sort(descending=True, stable=True)
+    """The ``limit`` best scores and their indices, best first; 0 or less is no limit."""
+    # Saturated scores are equal in their hundreds, and which of them stay decides about the rest.
+    # A plain sort, unlike top-k, settles it the way MMDetection does, so that detections agree.
+    values, order = scores.sort(descending=True)
+    return (values[:limit], order[:limit]) if limit > 0 else (values, order)
 
 
 def suppress(

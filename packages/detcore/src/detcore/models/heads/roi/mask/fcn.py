@@ -12,7 +12,7 @@ from torch.nn.modules.utils import _pair
 from cvcore.cnn import BaseModule, ConvModule, build_conv_layer, build_upsample_layer
 from detcore.errors import DetcoreError, check_option
 from detcore.registries import HEADS, LOSSES
-from detcore.structures import Truth
+from detcore.structures import Truth, mask_target
 
 Recipe = Mapping[str, Any]
 
@@ -166,36 +166,17 @@ class FCNMaskHead(BaseModule):
         Raises:
             DetcoreError: an image comes without masks.
         """
-        return torch.cat(
-            [
-                self._targets_of_image(sample, truth, _pair(mask_size), soft)
-                for sample, truth in zip(samples, truths, strict=True)
-            ]
-        )
-
-    def _targets_of_image(
-        self, sample: Any, truth: Truth, size: tuple[int, int], soft: bool
-    ) -> Tensor:
-        boxes = sample.pos_bboxes
-        if len(boxes) == 0:
-            return boxes.new_zeros((0, *size))
-        masks = truth.masks
-        if masks is None:
+        if any(truth.masks is None for truth in truths):
             raise DetcoreError(
                 f"{type(self).__name__} needs gt_masks to train; load them with "
                 "LoadAnnotations(with_mask=True) and collect them"
             )
-        # A box may leave the image by a fraction of a pixel; the masks end there.
-        limits = boxes.new_tensor([masks.width, masks.height] * 2)
-        inside = torch.minimum(boxes.clamp(min=0), limits)
-        cropped = masks.crop_and_resize(
-            inside.cpu().numpy(),
-            size,
-            sample.pos_assigned_gt_inds.cpu().numpy(),
-            device=boxes.device,
-            binarize=not soft,
-        ).to_ndarray()
-        return torch.as_tensor(cropped, dtype=torch.float32, device=boxes.device)
+        return mask_target(
+            [sample.pos_bboxes for sample in samples],
+            [sample.pos_assigned_gt_inds for sample in samples],
+            [truth.masks for truth in truths if truth.masks is not None],
+            {"mask_size": mask_size, "soft_mask_target": soft},
+        )
 
     def losses(self, logits: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """``loss_mask``.
