@@ -25,7 +25,6 @@ LayerConfig = Mapping[str, Any]
 _LAYER_NORM: LayerConfig = {"type": "LN"}
 _FFN: LayerConfig = {
     "type": "FFN",
-    "embed_dims": 256,
     "feedforward_channels": 1024,
     "num_fcs": 2,
     "ffn_drop": 0.0,
@@ -59,7 +58,8 @@ class BaseTransformerLayer(BaseModule):
 
     Args:
         attn_cfgs: recipe of every attention, or one recipe for each.
-        ffn_cfgs: recipe of every feed-forward network, or one for each.
+        ffn_cfgs: recipe of every feed-forward network, or one for each; `embed_dims` is by default
+            that of the attention.
         operation_order: names out of `'self_attn'`, `'cross_attn'`, `'ffn'` and `'norm'`; a layer
             that begins with `'norm'` adds its residuals to what was there before the norm.
         norm_cfg: recipe of the norms.
