@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from cvcore.errors import ConfigError, FileError, ImageDecodeError
 from cvcore.fileio import FileClient, atomic_write
 
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+# Pillow opens JPEGs of several pictures (MPO) through the JPEG plugin.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 supported_backends = ("cv2", "turbojpeg", "pillow", "tifffile")
 FLAGS = (
     "color",
@@ -149,7 +149,7 @@ def _decode(
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_size(image, path)
-            array = _to_array(image, content, flag, path)
+            array = _to_array(image, flag, path)
     except ImageDecodeError:
         raise
     except Image.UnidentifiedImageError as error:
@@ -183,27 +183,15 @@ def _check_size(image: Image.Image, path: str | None) -> None:
         )
 
 
-def _to_array(image: Image.Image, content: bytes, flag: str, path: str | None) -> np.ndarray:
+def _to_array(image: Image.Image, flag: str, path: str | None) -> np.ndarray:
     if flag == "unchanged":
-        return np.asarray(image)
-    if image.format == "JPEG" and image.mode == "RGB" and flag.startswith("color"):
-        orientation = _orientation(image)
-        array = _decode_jpeg(content)
-    else:
-        image.load()  # before the orientation, which TIFF files lose by being loaded upright
-        orientation = _orientation(image)
-        array = _to_eight_bits(image, "RGB" if flag.startswith("color") else "L", path)
+        return np.array(image)
+    image.load()  # before the orientation, which TIFF files lose by being loaded upright
+    orientation = _orientation(image)
+    array = _to_eight_bits(image, "RGB" if flag.startswith("color") else "L", path)
     if orientation in _UPRIGHT and not flag.endswith("ignore_orientation"):
         return _UPRIGHT[orientation](array)
     return array
-
-
-def _decode_jpeg(content: bytes) -> np.ndarray:
-    """(h, w, 3) RGB. The same library as Pillow's, called without its intermediate copies."""
-    from torchvision.io import ImageReadMode, decode_jpeg
-
-    encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
-    return decode_jpeg(encoded, mode=ImageReadMode.RGB).permute(1, 2, 0).numpy()
 
 
 def _orientation(image: Image.Image) -> int:
@@ -225,7 +213,7 @@ def _to_eight_bits(image: Image.Image, mode: str, path: str | None) -> np.ndarra
         _logger.warning("%s: 16-bit pixels are scaled to 8 bits", path or "image")
         grey = (deep >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2) if mode == "RGB" else grey
-    return np.asarray(image.convert(mode))
+    return np.array(image if image.mode == mode else image.convert(mode))
 
 
 def imwrite(
