@@ -71,7 +71,7 @@ def draw_instances(
         for box, color in zip(boxes, colors, strict=True):
             x1, y1, x2, y2 = (float(edge) for edge in box[:4])
             pen.rectangle((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), None, color, width)
-    font = ImageFont.load_default(font_size or min(max(round(short_edge / 40), 9), 48))
+    font = ImageFont.load_default(font_size or min(max(round(short_edge / 40), 10), 48))
     for i, (window, color) in enumerate(zip(windows, colors, strict=True)):
         text = _caption(int(labels[i]), None if scores is None else scores[i], class_names)
         _write(pen, text, window, color, font, canvas.shape)
