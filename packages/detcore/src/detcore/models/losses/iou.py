@@ -80,7 +80,8 @@ def ciou_loss(pred: Tensor, target: Tensor, eps: float = 1e-6) -> Tensor:
     turn = torch.atan(target_width / (target_height + eps)) - torch.atan(width / (height + eps))
     aspect = 4 / math.pi**2 * turn**2
     with torch.no_grad():
-        alpha = (ious > 0.5).float() * aspect / (1 - ious + aspect)
+        # Of equal boxes both parts of the denominator may be exactly 0.
+        alpha = (ious > 0.5).float() * aspect / (1 - ious + aspect).clamp(min=eps)
     return 1 - (ious - (distance + alpha * aspect)).clamp(min=-1.0, max=1.0)
 
 
