@@ -70,7 +70,9 @@ def to_python(values: Mapping[str, Any]) -> str:
 
 
 def _is_name(key: Any) -> bool:
-    return isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key)
+    # Python takes some letters beyond ASCII for others of the same look.
+    is_text = isinstance(key, str) and key.isascii()
+    return is_text and key.isidentifier() and not keyword.iskeyword(key)
 
 
 def _python(value: Any, indent: int, used: int) -> str:

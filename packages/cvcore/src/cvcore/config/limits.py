@@ -10,7 +10,7 @@ from typing import Any
 from cvcore.errors import ConfigError
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
-MAX_WORK = 2_000_000
+MAX_WORK = 500_000
 MAX_TEXT = 1_000_000
 MAX_INTEGER_BITS = 4096
 MAX_DEPTH = 100
@@ -35,7 +35,9 @@ class Budget:
         """
         self.left -= amount
         if self.left < 0:
-            raise LimitError(f"takes more than {MAX_WORK} steps or items")
+            raise LimitError(
+                f"takes more than {MAX_WORK} steps or items; keep large data in a file of its own"
+            )
 
     def measure(self, value: Any, depth: int = 0) -> None:
         """Spend what ``value`` holds, counting a shared part as often as it appears.

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cvcore.config.evaluate import evaluate, parse
-from cvcore.config.limits import MAX_FILE_BYTES, Budget
-from cvcore.config.merge import Origins, merge, origin_of
+from cvcore.config.limits import MAX_FILE_BYTES, Budget, LimitError
+from cvcore.config.merge import Origins, holds_delete, merge, origin_of
 from cvcore.config.placeholders import Placeholders
 from cvcore.errors import ConfigError, nearest, requires
 from cvcore.registry import SCOPE_ALIASES
@@ -60,6 +60,7 @@ class _Own:
 
     bases: tuple[str, ...]
     values: dict[str, Any]
+    marked: bool  # whether there is a ``_delete_`` in it
 
 
 def load_file(path: str | Path, trust: bool = False, predefined: bool = True) -> Loaded:
@@ -70,8 +71,7 @@ def load_file(path: str | Path, trust: bool = False, predefined: bool = True) ->
     """
     file = Path(path).expanduser().absolute()
     _check_file(file, None)
-    loaded = _load(_read(file, trust, predefined), ())
-    return _finish(loaded, str(path))
+    return _load(_read(file, trust, predefined), ())
 
 
 def load_text(text: str, suffix: str, trust: bool = False) -> Loaded:
@@ -79,16 +79,7 @@ def load_text(text: str, suffix: str, trust: bool = False) -> Loaded:
     if suffix not in SUFFIXES:
         raise ConfigError(f"cannot read a config as {suffix!r}; known: {', '.join(SUFFIXES)}")
     source = Source(Path.cwd() / f"<text>{suffix}", text, suffix, trust)
-    return _finish(_load(source, ()), "<text>")
-
-
-def _finish(loaded: Loaded, place: str) -> Loaded:
-    # Aliases of YAML, or names used twice in Python, can hold far more than the text shows.
-    try:
-        Budget().measure(loaded.values)
-    except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from error
-    return loaded
+    return _load(source, ())
 
 
 def _warn_if_deprecated(values: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -155,7 +146,9 @@ def _load(source: Source, heirs: tuple[Path, ...]) -> Loaded:
         own = _own_values(source) if placeholders.fixed else _read_values(source, placeholders, {})
         inherited = _load_bases(own.bases, source, heirs)
     own_values = _warn_if_deprecated(own.values, source.path)
-    values, origins = merge(own_values, inherited.values, label, inherited.origins)
+    values, origins = merge(
+        own_values, inherited.values, label, inherited.origins, marked=own.marked
+    )
     text = f"{inherited.text}{label}\n{source.text}\n"
     return Loaded(values, text, origins)
 
@@ -218,6 +211,11 @@ def _read_values(source: Source, placeholders: Placeholders, bases: dict[str, An
         values = _read_python(source, placeholders, bases)
     else:
         values = placeholders.fill(_read_data(source, placeholders.text), bases)
+    # A list that lies in itself, or many times in others, holds far more than its text shows.
+    try:
+        Budget().measure(values)
+    except LimitError as error:
+        raise ConfigError(f"{source.path}: {error}") from error
     return _split_bases(values, source)
 
 
@@ -226,7 +224,8 @@ def _split_bases(values: dict[str, Any], source: Source) -> _Own:
     names = (bases,) if isinstance(bases, str) else bases
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"{source.path}: {BASE} must be a path or a list of paths, not {bases!r}")
-    return _Own(tuple(names), {key: value for key, value in values.items() if key != BASE})
+    own = {key: value for key, value in values.items() if key != BASE}
+    return _Own(tuple(names), own, holds_delete(own))
 
 
 def _bases_alone(source: Source, placeholders: Placeholders) -> tuple[str, ...]:

@@ -16,8 +16,13 @@ class MissingKeyError(ConfigError, KeyError, AttributeError):
         return Exception.__str__(self)
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 class ConfigDict(dict):
     """A dict whose keys are attributes too; dicts inside become ConfigDicts.
+
+    One made of another mapping shares no dict or list with it.
 
     ``update`` merges dicts into dicts, key by key.
     """
@@ -25,9 +30,10 @@ class ConfigDict(dict):
     __slots__ = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__()
-        for key, value in dict(*args, **kwargs).items():
-            dict.__setitem__(self, key, _wrap(value))
+        super().__init__(*args, **kwargs)
+        for key, value in self.items():
+            if type(value) not in _SCALARS:
+                dict.__setitem__(self, key, _wrap(value))
 
     def __missing__(self, key: Any) -> Any:
         raise MissingKeyError(f"the config has no key {key!r}{hint(str(key), map(str, self))}")
@@ -48,7 +54,7 @@ class ConfigDict(dict):
         del self[name]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        super().__setitem__(key, _wrap(value))
+        super().__setitem__(key, _wrap(value) if _holds_dict(value) else value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConfigDict:
         other = type(self)()
@@ -100,16 +106,24 @@ class ConfigDict(dict):
 
 
 def _wrap(value: Any) -> Any:
+    """A copy of containers, with a ConfigDict in place of every dict."""
     kind = type(value)
-    if kind is ConfigDict:
-        return value
     if isinstance(value, dict):
-        return value if isinstance(value, ConfigDict) else ConfigDict(value)
+        return ConfigDict(value)
+    if kind is set:
+        return set(value)
+    if kind is list:
+        return [item if type(item) in _SCALARS else _wrap(item) for item in value]
     if kind is tuple:
         return tuple(map(_wrap, value))
-    if kind is list and any(type(item) in (dict, list, tuple) for item in value):
-        return [_wrap(item) for item in value]
     return value
+
+
+def _holds_dict(value: Any) -> bool:
+    """Whether there is a plain dict to wrap; what has none is kept as the object it is."""
+    if type(value) in (list, tuple):
+        return any(map(_holds_dict, value))
+    return isinstance(value, dict) and not isinstance(value, ConfigDict)
 
 
 def _plain(value: Any) -> Any:

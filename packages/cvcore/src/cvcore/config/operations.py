@@ -139,7 +139,7 @@ def _call_text_method(
     return result
 
 
-def _range(budget: Budget, *args: int) -> list[int]:
+def _range(budget: Budget, /, *args: int) -> list[int]:
     numbers = range(*args)
     budget.spend(len(numbers))
     return list(numbers)
@@ -148,7 +148,7 @@ def _range(budget: Budget, *args: int) -> list[int]:
 def _over(function: Operation) -> Operation:
     """A function that looks at every item: the arguments are measured before."""
 
-    def call(budget: Budget, *args: Any, **kwargs: Any) -> Any:
+    def call(budget: Budget, /, *args: Any, **kwargs: Any) -> Any:
         for value in (*args, *kwargs.values()):
             budget.measure(value)
         result = function(*args, **kwargs)
@@ -160,13 +160,13 @@ def _over(function: Operation) -> Operation:
     return call
 
 
-def _dict(budget: Budget, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+def _dict(budget: Budget, /, *args: Any, **kwargs: Any) -> dict[Any, Any]:
     for value in args:
         budget.measure(value)
     return dict(*args, **kwargs)
 
 
-def _text(budget: Budget, *args: Any) -> str:
+def _text(budget: Budget, /, *args: Any) -> str:
     for value in args:
         budget.measure(value)
         budget.text(text_size(value))

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cvcore.config.limits import Budget
+from cvcore.config.limits import Budget, LimitError
 from cvcore.errors import ConfigError, hint
 
 _PLACEHOLDER = re.compile(
@@ -114,12 +114,14 @@ class Placeholders:
         whole = _TOKEN.fullmatch(text)
         if whole:
             return self._resolve(int(whole[1]), bases, bare="bare" in text)
-        filled = _TOKEN.sub(
-            lambda match: str(self._resolve(int(match[1]), bases, bare=False)), text
-        )
-        if filled != text:
-            Budget().text(len(filled))
-        return filled
+        budget = Budget()
+
+        def part(match: re.Match[str]) -> str:
+            value = str(self._resolve(int(match[1]), bases, bare=False))
+            budget.text(len(value))
+            return value
+
+        return _TOKEN.sub(part, text)
 
     def _resolve(self, index: int, bases: Mapping[str, Any], bare: bool) -> Any:
         body = self._bodies[index]
@@ -200,7 +202,10 @@ def interpolate(tree: Mapping[str, Any], place: str = "config") -> dict[str, Any
 
         whole = _REFERENCE.fullmatch(text)
         resolved = value_of(whole[1]) if whole else _REFERENCE.sub(as_text, text)
-        budget.measure(resolved)
+        try:
+            budget.measure(resolved)
+        except LimitError as error:
+            raise ConfigError(f"{place}: resolving {text!r} {error}") from error
         return resolved
 
     return _map_texts(tree, lambda text: resolve(text, ()) if "${" in text else text)
