@@ -188,7 +188,10 @@ class BoxHead:
     num_classes = 2
     bbox_coder = DeltaXYWHBBoxCoder()
 
-    def loss(self, cls_score: Tensor, labels: Tensor, **others: Any) -> dict[str, Tensor]:
+    def loss(
+        self, cls_score: Tensor, labels: Tensor, rois: Tensor, **others: Any
+    ) -> dict[str, Tensor]:
+        assert rois.shape == (len(labels), 5)
         assert others["reduction_override"] == "none"
         return {"loss_cls": F.cross_entropy(cls_score, labels, reduction="none")}
 

@@ -91,7 +91,7 @@ class ScoreHLRSampler(BaseSampler):
             rois = boxes_to_rois([bboxes[negative]])
             said = ask_box_head(self.context, feats, rois)
             cls_score, bbox_pred = said["cls_score"], said["bbox_pred"]
-            loss = self._loss_as_background(cls_score)
+            loss = self._loss_as_background(cls_score, rois)
             scores, classes = cls_score.softmax(-1)[:, :-1].max(dim=-1)
             promising = indices(scores > self.score_thr)
             if len(promising) == 0:
@@ -104,11 +104,11 @@ class ScoreHLRSampler(BaseSampler):
             weights = self._weights(loss[chosen], len(order), len(promising))
         return negative[chosen], weights
 
-    def _loss_as_background(self, cls_score: Tensor) -> Tensor:
+    def _loss_as_background(self, cls_score: Tensor, rois: Tensor) -> Tensor:
         return self.bbox_head.loss(
             cls_score=cls_score,
             bbox_pred=None,
-            rois=None,
+            rois=rois,
             labels=cls_score.new_full(
                 (len(cls_score),), self.bbox_head.num_classes, dtype=torch.long
             ),
