@@ -93,9 +93,7 @@ def test_small_and_empty_images_are_left_out_of_training_only(
         {"id": 8, "file_name": "b.png", "width": 32, "height": 100},
         {"id": 9, "file_name": "c.png", "width": 100, "height": 80},
     ]
-    path = write_coco(
-        [{"image_id": 7, "bbox": BOX}, {"image_id": 8, "bbox": BOX}], images=images
-    )
+    path = write_coco([{"image_id": 7, "bbox": BOX}, {"image_id": 8, "bbox": BOX}], images=images)
     trained = dataset(path)
     assert trained.img_ids == [8]
     assert trained.flag.tolist() == [0]  # 32 wide and 100 high
@@ -247,7 +245,11 @@ def test_fast_recall_agrees_with_a_count_by_hand(write_coco: Callable[..., Path]
     # The first proposal overlaps by 0.8; the second, with a lower score, exactly.
     proposals = np.array([[0, 0, 10, 8, 0.9], [50, 50, 60, 60, 0.5]], dtype=np.float32)
     figures = made.evaluate(
-        [proposals], metric="proposal_fast", proposal_nums=(1, 2), iou_thrs=[0.5, 0.9], logger="silent"
+        [proposals],
+        metric="proposal_fast",
+        proposal_nums=(1, 2),
+        iou_thrs=[0.5, 0.9],
+        logger="silent",
     )
     # One proposal: 1/2 at 0.5 and 0 at 0.9; both: 1 and 1/2.
     assert figures == {"AR@1": pytest.approx(0.25), "AR@2": pytest.approx(0.75)}
@@ -318,7 +320,7 @@ def test_results_of_another_dataset_or_kind_are_named(
 
 def test_an_unknown_metric_names_the_known_ones(write_coco: Callable[..., Path]) -> None:
     made = dataset(write_coco([{"bbox": BOX}]))
-    with pytest.raises(OptionError, match="metric='box' is not known.*'bbox'"):
+    with pytest.raises(OptionError, match=r"metric='box' is not known.*'bbox'"):
         made.evaluate(truth_as_result(made), metric="box")
     with pytest.raises(OptionError, match="metric_items='mAP_5'"):
         made.evaluate(truth_as_result(made), metric_items="mAP_5")
