@@ -58,6 +58,7 @@ from cvcore.cnn.registry import (
     build_model_from_cfg,
 )
 from cvcore.cnn.scale import Scale
+from cvcore.cnn.switchable_conv import SAConv2d
 from cvcore.cnn.sync_bn import revert_sync_batchnorm
 from cvcore.cnn.transformer import (
     BaseTransformerLayer,
@@ -127,6 +128,7 @@ __all__ = [
     "PatchMerging",
     "PixelShufflePack",
     "PretrainedInit",
+    "SAConv2d",
     "Scale",
     "Sequential",
     "Swish",

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from cvcore.cnn.deform import with_current_names
 from cvcore.cnn.registry import CONV_LAYERS
 from cvcore.errors import ConfigError
 from cvcore.registry import Registry
@@ -40,4 +41,4 @@ def build_conv_layer(cfg: Mapping[str, Any] | None, *args: Any, **kwargs: Any) -
         kwargs: named arguments of every convolution.
     """
     layer, arguments = split_type(cfg or {"type": "Conv2d"}, CONV_LAYERS)
-    return layer(*args, **kwargs, **arguments)
+    return layer(*args, **kwargs, **with_current_names(layer, arguments))
