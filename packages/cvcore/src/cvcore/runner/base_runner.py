@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -24,7 +24,7 @@ from cvcore.runner.priority import get_priority, priority_name
 from cvcore.runner.registry import HOOKS
 from cvcore.runner.run_state import ResumePoint, progress_meta, restore_run
 
-Optimizers = Optimizer | dict[str, Optimizer]
+Optimizers: TypeAlias = Optimizer | dict[str, Optimizer]  # one, or several by name
 HookConfig = Hook | Mapping[str, Any]
 DEFAULT_TIMER: Mapping[str, Any] = MappingProxyType({"type": "IterTimerHook"})
 
@@ -317,10 +317,11 @@ class BaseRunner(ABC):
     ) -> None:
         if config is None:
             return
+        hook: Any = config
         if isinstance(config, Mapping):
             defaults = {"type": default_type} if default_type else {}
-            config = HOOKS.build({**defaults, **config})
-        self.register_hook(config, priority=priority)
+            hook = HOOKS.build({**defaults, **config})
+        self.register_hook(hook, priority=priority)
 
     def register_lr_hook(self, lr_config: HookConfig | None) -> None:
         """Register the learning-rate schedule: a hook, or a config with ``policy`` or ``type``."""

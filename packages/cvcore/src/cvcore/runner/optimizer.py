@@ -12,14 +12,13 @@ from torch.nn import GroupNorm, LayerNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from cvcore import ops
+from cvcore.errors import hint
+from cvcore.ops import DeformConv2d, ModulatedDeformConv2d
 from cvcore.parallel import is_module_wrapper
 from cvcore.runner.registry import OPTIMIZER_BUILDERS, OPTIMIZERS
 
 NORM_LAYERS = (_BatchNorm, _InstanceNorm, GroupNorm, LayerNorm)
-DEFORMABLE_LAYERS = tuple(
-    getattr(ops, n) for n in ("DeformConv2d", "ModulatedDeformConv2d") if hasattr(ops, n)
-)
+DEFORMABLE_LAYERS = (DeformConv2d, ModulatedDeformConv2d)
 MULTIPLIERS = {
     "bias_lr_mult": 1.0,
     "bias_decay_mult": 1.0,
@@ -95,12 +94,17 @@ class DefaultOptimizerConstructor:
         self.custom_keys = {key: custom[key] for key in sorted(custom, key=lambda k: (-len(k), k))}
 
     def _validate_cfg(self) -> None:
+        known = [*MULTIPLIERS, "custom_keys", "bypass_duplicate"]
+        for name in self.paramwise_cfg:
+            # A subclass may read keys of its own.
+            if type(self) is DefaultOptimizerConstructor and name not in known:
+                raise ValueError(f"paramwise_cfg has no key {name!r}{hint(name, known)}")
         custom = self.paramwise_cfg.get("custom_keys", {})
         if not isinstance(custom, Mapping):
             raise TypeError(f"custom_keys is a dict, not {type(custom).__name__}")
         if self.base_wd is not None:
             return
-        needing = [
+        needing: list[str] = [
             name
             for name in ("bias_decay_mult", "norm_decay_mult", "dwconv_decay_mult")
             if name in self.paramwise_cfg

@@ -49,7 +49,8 @@ def _plain_leaf(value: Any, place: str) -> Any:
         return str(value)
     if isinstance(value, (torch.dtype, torch.device)):
         return value
-    for kind in (bool, int, float, str, bytes):
+    kinds: tuple[Any, ...] = (bool, int, float, str, bytes)
+    for kind in kinds:
         if isinstance(value, kind):
             return kind(value)
     raise CheckpointError(

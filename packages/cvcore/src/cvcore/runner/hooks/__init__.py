@@ -8,17 +8,16 @@ from cvcore.runner.hooks.closure import ClosureHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
 from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
 from cvcore.runner.hooks.logger import LoggerHook, TensorboardLoggerHook, TextLoggerHook
+from cvcore.runner.hooks.lr_cycles import CyclicLrUpdaterHook, OneCycleLrUpdaterHook
 from cvcore.runner.hooks.lr_updater import (
     CosineAnnealingLrUpdaterHook,
     CosineRestartLrUpdaterHook,
-    CyclicLrUpdaterHook,
     ExpLrUpdaterHook,
     FixedLrUpdaterHook,
     FlatCosineAnnealingLrUpdaterHook,
     InvLrUpdaterHook,
     LinearAnnealingLrUpdaterHook,
     LrUpdaterHook,
-    OneCycleLrUpdaterHook,
     PolyLrUpdaterHook,
     StepLrUpdaterHook,
 )

@@ -247,9 +247,9 @@ class OneCycleMomentumUpdaterHook(MomentumUpdaterHook):
 
     def before_run(self, runner: BaseRunner) -> None:
         """Write the two momenta into the groups, where :meth:`get_regular_momentum` finds them."""
-        several = runner.optimizer
+        several: Any = runner.optimizer
         if not isinstance(several, dict):
-            several = {type(several).__name__: several}  # type: ignore[dict-item]
+            several = {type(several).__name__: several}
         for name, optimizer in several.items():
             self._prepare(name, optimizer)
 

@@ -158,7 +158,7 @@ class ProfilerHook(Hook):
         if kind == "tb_trace":
             requires("tensorboard", extra="tensorboard")
             folder = arguments.pop("dir_name", f"{runner.work_dir}/tf_tracing_logs")
-            return profiler.tensorboard_trace_handler(folder, **arguments)  # type: ignore[no-any-return]
+            return profiler.tensorboard_trace_handler(folder, **arguments)
         raise ValueError(
             f"on_trace_ready has type {kind!r}{hint(str(kind), ['log_trace', 'tb_trace'])}; it is "
             "'log_trace' or 'tb_trace'"
