@@ -17,8 +17,10 @@ from detcore.matching.assigners.base import BaseAssigner, labels_of, without_obj
 from detcore.matching.results import AssignResult
 from detcore.registries import IOU_CALCULATORS
 
-# Pairs of object and prior whose overlap is in memory at once; some five floats each.
-_PAIRS_AT_ONCE = 8_000_000
+# Pairs of object and prior that are looked at together, some five floats each: what a processor's
+# cache holds, or on a graphics card what keeps it busy.
+_PAIRS_ON_CPU = 400_000
+_PAIRS_ON_DEVICE = 16_000_000
 
 # overlaps_of(columns, rows): overlaps of the objects ``rows``, or of all for None, with a run of
 # priors; (rows, columns).
@@ -68,7 +70,7 @@ class OverlapAssigner(BaseAssigner):
         self.match_low_quality = match_low_quality
         self.gpu_assign_thr = gpu_assign_thr
         self.iou_calculator = IOU_CALCULATORS.build(iou_calculator or {"type": "BboxOverlaps2D"})
-        self.pairs_at_once = _PAIRS_AT_ONCE
+        self.pairs_at_once: int | None = None
 
     def device_for(self, gt_bboxes: Tensor) -> torch.device:
         """Where to match with these objects."""
@@ -107,7 +109,8 @@ class OverlapAssigner(BaseAssigner):
         num_boxes = len(bboxes)
         if num_gts == 0 or num_boxes == 0:
             return without_objects(num_gts, num_boxes, bboxes, gt_labels is not None)
-        size = max(1, self.pairs_at_once // num_gts)
+        by_device = _PAIRS_ON_CPU if bboxes.device.type == "cpu" else _PAIRS_ON_DEVICE
+        size = max(1, (self.pairs_at_once or by_device) // num_gts)
         runs = [slice(start, start + size) for start in range(0, num_boxes, size)]
         if len(runs) == 1:
             overlaps_of = _rows_of(overlaps_of(runs[0], None))
