@@ -116,8 +116,17 @@ class SingleRoIExtractor(RoIExtractor):
         levels = self.map_roi_levels(rois, len(feats))
         if roi_scale_factor is not None:
             rois = scale_boxes(rois, roi_scale_factor)
-        if len(feats) == 1 and len(rois):
-            return self.roi_layers[0](feats[0], rois)
+        first = self.roi_layers[0]
+        if type(first) is ops.RoIAlign and first.pool_mode == "avg":
+            return ops.multi_level_roi_align(
+                feats,
+                rois,
+                levels,
+                first.output_size,
+                self.featmap_strides[: len(feats)],
+                first.sampling_ratio,
+                first.aligned,
+            )
         cut_out = self._empty(feats, rois)
         for level, (feat, layer) in enumerate(zip(feats, self.roi_layers, strict=False)):
             index = (levels == level).nonzero().squeeze(1)
