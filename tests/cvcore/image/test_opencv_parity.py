@@ -1,6 +1,7 @@
 """Images against OpenCV's.
 
-`tests/parity/opencv.npz` holds what OpenCV 4.10 makes of a crop of a photo. Its entries: `image` (38, 50, 3) uint8 BGR, and per operation the result.
+`tests/parity/opencv.npz` holds what OpenCV 4.10 makes of a crop of a photo. Its entries:
+`image` (38, 50, 3) uint8 BGR, and per operation the result.
 """
 
 from __future__ import annotations
