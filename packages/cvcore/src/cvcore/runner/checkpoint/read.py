@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch.serialization import safe_globals
 
 from cvcore.errors import CheckpointError
 from cvcore.runner.checkpoint.seal import damaged, verify_file
+
+# How torch names what it refuses to look up.
+GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
 class MissingCheckpointError(CheckpointError, FileNotFoundError):
@@ -80,9 +84,10 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
         with safe_globals(_safe()):
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "WeightsUnpickler" in str(error):
-            raise CheckpointError(_not_data(path, error)) from error
-        raise damaged(path, _first_line(error)) from error
+        named = GLOBAL.search(str(error))
+        if named is None:
+            raise damaged(path, "it is not in torch's format") from error
+        raise CheckpointError(_not_data(path, named[1])) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
         if "CUDA" in str(error):
             raise CheckpointError(
@@ -96,11 +101,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or repr(error)).splitlines()[0]
 
 
-def _not_data(path: Path, error: Exception) -> str:
-    reasons = [line for line in str(error).splitlines() if "WeightsUnpickler error" in line]
-    reason = reasons[-1].partition("error:")[2].strip() if reasons else _first_line(error)
+def _not_data(path: Path, name: str) -> str:
     return (
-        f"checkpoint {path} holds objects that are not data, and reading them could run any code "
-        f"({reason}). If you trust where it comes from, convert it once: "
+        f"checkpoint {path} holds more than data: it names {name}, and to read such a file can run "
+        "any code. If you trust where it comes from, convert it once: "
         "torch.save({'state_dict': torch.load(path, weights_only=False)['state_dict']}, new_path)"
     )

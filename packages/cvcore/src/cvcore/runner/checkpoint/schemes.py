@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import socket
+import shutil
 import urllib.error
 import urllib.parse
+import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -16,8 +16,13 @@ from torch import hub
 
 from cvcore.dist import barrier, get_dist_info
 from cvcore.errors import CheckpointError, hint
+from cvcore.fileio import atomic_write
 from cvcore.runner.checkpoint.model_zoo import OPEN_MMLAB
 from cvcore.runner.checkpoint.read import read_checkpoint
+from cvcore.version import __version__
+
+TIMEOUT = 60  # seconds without an answer
+BLOCK = 1 << 20
 
 Loader = Callable[..., Any]
 L = TypeVar("L", bound=Loader)
@@ -108,18 +113,27 @@ def load_from_http(
 
 
 def _download(url: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{socket.gethostname()}-{os.getpid()}")
+    request = urllib.request.Request(url, headers={"User-Agent": f"cvcore/{__version__}"})
     try:
-        hub.download_url_to_file(url, str(temporary), progress=False)
-        temporary.replace(target)
-    except (urllib.error.URLError, OSError) as error:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            urllib.request.urlopen(request, timeout=TIMEOUT) as response,
+            atomic_write(target) as file,
+        ):
+            shutil.copyfileobj(response, file, BLOCK)
+            _check_length(response.headers.get("Content-Length"), file.tell())
+    except OSError as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise CheckpointError(
             f"cannot download {url}: {error}. Without a connection, get the file another way and "
             f"put it at {target}; or train from scratch by setting pretrained or init_cfg to None"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def _check_length(announced: str | None, received: int) -> None:
+    if announced is not None and int(announced) != received:
+        raise OSError(f"the connection broke after {received} of {announced} bytes")
 
 
 @CheckpointLoader.register_scheme(("modelzoo://", "torchvision://"))

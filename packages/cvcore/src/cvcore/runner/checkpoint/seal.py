@@ -18,6 +18,8 @@ from cvcore.errors import CheckpointError
 MARK = b"cvcore sha256 "
 COMMENT_LENGTH = len(MARK) + 64
 NO_COMMENT = bytes(2)
+END_SIGNATURE = b"PK\x05\x06"
+END_LENGTH = 22  # of the record that closes an archive, without the comment
 BLOCK = 1 << 20
 
 
@@ -60,9 +62,12 @@ def verify_file(path: Path) -> bool:
         size = file.seek(0, os.SEEK_END)
         if size <= COMMENT_LENGTH:
             return False
-        file.seek(-COMMENT_LENGTH, os.SEEK_END)
-        comment = file.read()
+        file.seek(-min(size, END_LENGTH + COMMENT_LENGTH), os.SEEK_END)
+        tail = file.read()
+        comment = tail[-COMMENT_LENGTH:]
         if not comment.startswith(MARK):
+            if _announces_comment(tail):
+                raise damaged(path, "its end is cut off")
             return False
         file.seek(0)
         digest = hashlib.sha256()
@@ -78,6 +83,13 @@ def verify_file(path: Path) -> bool:
     if digest.hexdigest().encode() != comment[len(MARK) :]:
         raise damaged(path, "its checksum does not match")
     return True
+
+
+def _announces_comment(tail: bytes) -> bool:
+    """Whether an archive that ends in ``tail`` should have a comment like ours."""
+    _, found, rest = tail.rpartition(END_SIGNATURE)
+    length = rest[END_LENGTH - len(END_SIGNATURE) - 2 :][:2]
+    return bool(found) and length == COMMENT_LENGTH.to_bytes(2, "little")
 
 
 def damaged(path: str | Path, reason: object) -> CheckpointError:
