@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cvcore import Config
-from detcore.cli.test import main as test_main
+from detcore.cli.test import main as evaluate
 from detcore.cli.train import main
 
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_evaluates_to_what_training_said(
 ) -> None:
     checkpoint_file = str(two_epochs / "epoch_2.pth")
     arguments = [str(tiny_config), checkpoint_file, "--eval", "bbox", "segm"]
-    assert test_main([*arguments, "--work-dir", str(tmp_path)]) == 0
+    assert evaluate([*arguments, "--work-dir", str(tmp_path)]) == 0
     tested = json.loads((tmp_path / "eval.json").read_text(encoding="utf-8"))["metric"]
     lines = (two_epochs / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     trained = [json.loads(line) for line in lines if '"val"' in line][-1]
@@ -105,18 +105,20 @@ def test_it_trains_with_worker_processes_and_a_validation_flow(
     lines = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     modes = [json.loads(line).get("mode") for line in lines]
     assert modes.count("val") == 1
-    assert "loss_mask" in json.loads(lines[-1])  # the val flow reports losses, not AP
+    assert "loss_mask_val" in json.loads(lines[-1])  # the val flow reports losses, not AP
 
 
 def test_it_trains_by_iterations(tiny_config: Path, tmp_path: Path) -> None:
-    options = (
-        "runner={'type': 'IterBasedRunner', 'max_iters': 5}",
-        "checkpoint_config.interval=5",
-        "checkpoint_config.by_epoch=False",
-        "evaluation.interval=5",
-        "log_config.interval=1",
+    config = tmp_path / "by_iterations.py"
+    config.write_text(
+        f"_base_ = {str(tiny_config)!r}\n"
+        "runner = dict(_delete_=True, type='IterBasedRunner', max_iters=5)\n"
+        "checkpoint_config = dict(interval=5, by_epoch=False)\n"
+        "evaluation = dict(interval=5)\n"
+        "log_config = dict(interval=1)\n",
+        encoding="utf-8",
     )
-    assert train(tiny_config, tmp_path, "--cfg-options", *options) == 0
+    assert train(config, tmp_path) == 0
     assert checkpoint(tmp_path / "iter_5.pth")["meta"]["iter"] == 5
 
 
@@ -157,7 +159,7 @@ def test_bad_input_gives_one_clear_error(
     assert main([*arguments, "--work-dir", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert expected in error
-    assert error.startswith("error: ")
+    assert any(line.startswith("error: ") for line in error.splitlines())
     assert "Traceback" not in error
 
 

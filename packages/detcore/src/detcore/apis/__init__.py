@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cvcore.dist import init_random_seed as init_random_seed
     from cvcore.dist import set_random_seed as set_random_seed
-
     from detcore.apis.config_files import find_config as find_config
     from detcore.apis.config_files import read_config as read_config
     from detcore.apis.infer import async_inference_detector as async_inference_detector

@@ -29,7 +29,7 @@ def check_num_classes(model: nn.Module, dataset: Any) -> None:
     for name, module in model.named_modules():
         if any(part in name.split(".") for part in OTHER_COUNTS) or "head" not in name:
             continue
-        num_classes = getattr(module, "num_classes", None)
+        num_classes = vars(module).get("num_classes")  # not a property that passes on a part's
         if isinstance(num_classes, int) and num_classes != len(classes):
             raise ClassMismatchError(
                 f"model.{name}.num_classes is {num_classes}, but the dataset has {len(classes)} "

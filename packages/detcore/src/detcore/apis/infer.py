@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from detcore.evaluation import get_classes
 from detcore.models import build_detector
 from detcore.visualization import draw_to_file
 
-Picture = str | Path | np.ndarray
+Picture: TypeAlias = str | Path | np.ndarray
 
 
 def init_detector(
@@ -120,7 +120,7 @@ def inference_detector(model: nn.Module, imgs: Picture | Sequence[Picture]) -> A
         A single picture gives its result alone.
     """
     batch = isinstance(imgs, (list, tuple))
-    pictures: list[Picture] = list(imgs) if batch else [imgs]  # type: ignore[arg-type, list-item]
+    pictures: list[Picture] = list(imgs) if batch else [imgs]
     if not pictures:
         return []
     data = prepare(model, pictures)

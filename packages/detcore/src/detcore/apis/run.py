@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cvcore.environment import collect_env
 
 import detcore.apis.hooks  # noqa: F401  (registers the hooks that configs name)
 from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
+from cvcore.environment import collect_env
 from cvcore.runner import BaseRunner
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
@@ -122,6 +122,5 @@ def validation_flow(cfg: Config) -> Mapping[str, Any]:
 
 def log_filters(dataset: Any, logger: logging.Logger) -> None:
     """Say how many images the run sees, and what was left out for which reason."""
-    left_out = getattr(dataset, "filter_report", None) or {}
-    reasons = "".join(f"\n  left out: {count} {reason}" for reason, count in left_out.items())
-    logger.info("%s: %d images%s", type(dataset).__name__, len(dataset), reasons)
+    report = getattr(dataset, "filter_report", "")
+    logger.info("%s: %d images; %s", type(dataset).__name__, len(dataset), report)

@@ -38,7 +38,7 @@ def single_gpu_test(
         Per image a list of (n, 5) arrays, one a class, or a tuple of that and run-length masks.
     """
     results: list[Any] = []
-    bar = ProgressBar(len(data_loader.dataset))  # type: ignore[arg-type]
+    bar = ProgressBar(len(data_loader.dataset))
     for data, outputs in _outputs(model, data_loader):
         if show or out_dir:
             _draw(model, data, outputs, show, out_dir, show_score_thr)
@@ -66,7 +66,7 @@ def multi_gpu_test(
         Every image once, in the dataset's order, on rank 0; None on the others.
     """
     rank, _ = get_dist_info()
-    bar = ProgressBar(len(data_loader.dataset)) if rank == 0 else None  # type: ignore[arg-type]
+    bar = ProgressBar(len(data_loader.dataset)) if rank == 0 else None
     _, world_size = get_dist_info()
     mine: list[Any] = []
     for _, outputs in _outputs(model, data_loader):
@@ -78,7 +78,7 @@ def multi_gpu_test(
         return None
     # Rank r holds images r, r + world, r + 2 world, ...; padding repeats images at the end.
     dealt = [result for turn in zip(*parts, strict=True) for result in turn]
-    return dealt[: len(data_loader.dataset)]  # type: ignore[arg-type]
+    return dealt[: len(data_loader.dataset)]
 
 
 @torch.no_grad()

@@ -38,6 +38,11 @@ def guarded(run: Run, args: argparse.Namespace) -> int:
     except CvcoreError as error:
         print_error(error)
         return EXIT_BAD_INPUT
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print_error(error)  # a path that is absent, a folder, full or not ours; it names the path
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED

@@ -75,11 +75,10 @@ def run(args: argparse.Namespace) -> int:
 
 def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     """Build model and data, load the weights, run over every image."""
-    from cvcore.runner import load_checkpoint
-
     from cvcore.cnn import fuse_conv_bn
     from cvcore.config import import_custom_modules
     from cvcore.dist import init_dist
+    from cvcore.runner import load_checkpoint
     from detcore.apis.checks import check_num_classes
     from detcore.apis.test import multi_gpu_test, single_gpu_test
     from detcore.apis.train import validation_loader, wrap_model
@@ -94,7 +93,7 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
     checkpoint = load_checkpoint(model, args.checkpoint, map_location="cpu")
-    model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or dataset.CLASSES  # type: ignore[attr-defined]
+    model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or dataset.CLASSES
     check_num_classes(model, dataset)
     if args.fuse_conv_bn:
         model = fuse_conv_bn(model)

@@ -82,7 +82,7 @@ class CustomDataset(Dataset):
         self.file_client = FileClient(**self.file_client_args)
         self.CLASSES = self.get_classes(classes)
         self.filter_report = FilterReport()
-        self.data_infos = self.load_annotations(self.ann_file)
+        self.data_infos = self._read_annotations()
         self.proposals = self.load_proposals(self.proposal_file) if self.proposal_file else None
         self._check_proposals()
         if not test_mode:
@@ -99,6 +99,15 @@ class CustomDataset(Dataset):
             return path
         # Joining by pathlib would fold the two slashes of an address such as s3://bucket.
         return f"{str(self.data_root).rstrip('/')}/{path}" if path else str(self.data_root)
+
+    def _read_annotations(self) -> list[dict[str, Any]]:
+        try:
+            return self.load_annotations(self.ann_file)
+        except FileNotFoundError as error:
+            raise AnnotationError(
+                f"{self.ann_file}: there is no such annotation file; set ann_file (and data_root) "
+                "of the dataset in the config"
+            ) from error
 
     def __len__(self) -> int:
         return len(self.data_infos)
