@@ -119,13 +119,12 @@ def inference_detector(model: nn.Module, imgs: Picture | Sequence[Picture]) -> A
         picture, and the score; with masks, a tuple of that and lists of (h, w) boolean arrays.
         A single picture gives its result alone.
     """
-    batch = isinstance(imgs, (list, tuple))
-    pictures: list[Picture] = list(imgs) if batch else [imgs]
+    if isinstance(imgs, (str, Path, np.ndarray)):
+        return inference_detector(model, [imgs])[0]
+    pictures = list(imgs)
     if not pictures:
         return []
-    data = prepare(model, pictures)
-    results = model(return_loss=False, rescale=True, **data)
-    return results if batch else results[0]
+    return model(return_loss=False, rescale=True, **prepare(model, pictures))
 
 
 def prepare(model: nn.Module, pictures: list[Picture]) -> dict[str, Any]:
