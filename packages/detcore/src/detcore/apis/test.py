@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from cvcore.progress_bar import ProgressBar
 from torch import nn
 from torch.utils.data import DataLoader
 
 from cvcore.dist import all_gather_object, get_dist_info
 from cvcore.image import imread, imresize
 from cvcore.parallel import is_module_wrapper
+from cvcore.progress_bar import ProgressBar
 from detcore.structures import encode_mask_results
 from detcore.visualization import draw_to_file
 
