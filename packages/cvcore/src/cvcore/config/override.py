@@ -123,7 +123,7 @@ def check_types(options: Mapping[str, Any], values: Any, path: str = "") -> None
         old = _item(values, key)
         if isinstance(new, Mapping) and isinstance(old, Mapping | list | tuple):
             check_types(new, old, place)
-        elif isinstance(old, Mapping) and isinstance(new, str | int | float | list | tuple):
+        elif isinstance(old, Mapping) and isinstance(new, str | int | float):
             raise ConfigError(
                 f"override {place}={new!r}: the config has a dict there; name a key in it: "
                 f"{', '.join(f'{place}.{each}' for each in old)}"
