@@ -41,7 +41,8 @@ model = dict(
         mask_roi_extractor=dict(out_channels=16),
         mask_head=dict(num_convs=1, in_channels=16, conv_out_channels=16)))
 data = dict(samples_per_gpu=2, workers_per_gpu=0)
-lr_config = dict(_delete_=True, policy='step', warmup='linear', warmup_iters=8, warmup_ratio=0.1, step=[3])
+lr_config = dict(
+    _delete_=True, policy='step', warmup='linear', warmup_iters=8, warmup_ratio=0.1, step=[3])
 evaluation = dict(interval=1)
 checkpoint_config = dict(interval=1, max_keep_ckpts=-1)
 log_config = dict(interval=2)
