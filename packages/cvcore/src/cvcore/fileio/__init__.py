@@ -23,6 +23,7 @@ from cvcore.fileio.paths import (
     scandir,
     symlink,
 )
+from cvcore.fileio.plain_pickle import load_plain_pickle
 from cvcore.fileio.storage import (
     BaseStorageBackend,
     HardDiskBackend,
@@ -49,6 +50,7 @@ __all__ = [
     "is_filepath",
     "list_from_file",
     "load",
+    "load_plain_pickle",
     "mkdir_or_exist",
     "register_handler",
     "scandir",

@@ -124,6 +124,8 @@ class CustomDataset(Dataset):
 
     def load_proposals(self, proposal_file: str) -> list[np.ndarray]:
         """Read proposals, one array an image in the order of the annotation file."""
+        if Path(proposal_file).suffix in {".pkl", ".pickle"}:
+            return list(load_plain_pickle(self.file_client.get(proposal_file), proposal_file))
         return list(load(proposal_file, file_client_args=self.file_client_args))
 
     def _check_proposals(self) -> None:
