@@ -12,7 +12,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from cvcore.dist.seed import generator
-from cvcore.fileio import FileClient, list_from_file, load
+from cvcore.fileio import FileClient, list_from_file, load, load_plain_pickle
 from cvcore.log import print_log
 from detcore.datasets.filters import FilterReport
 from detcore.datasets.transforms.compose import Compose
