@@ -51,14 +51,13 @@ def roi_align(
     if pool_mode not in ("avg", "max"):
         raise ConfigError(f"roi_align: pool_mode is 'avg' or 'max', not {pool_mode!r}")
     size = as_pair(output_size)
+    if pool_mode == "avg" and not _bags_are_fast(input):
+        rois = rois.to(input.dtype)
+        return vision_ops.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
     levels = torch.zeros(len(rois), dtype=torch.long, device=rois.device)
     scales = [float(spatial_scale)]
-    if pool_mode == "max":
-        return _largest_samples([input], rois, levels, size, scales, sampling_ratio, aligned)
-    if _bags_are_fast(input):
-        return _summed_samples([input], rois, levels, size, scales, sampling_ratio, aligned)
-    rois = rois.to(input.dtype)
-    return vision_ops.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
+    pool = _largest_samples if pool_mode == "max" else _summed_samples
+    return pool([input], rois, levels, size, scales, sampling_ratio, aligned)
 
 
 def multi_level_roi_align(

@@ -113,7 +113,8 @@ def _sort_out(
     found = Differences(
         # A counter of batches that batch normalisation did not have at first.
         missing=[key for key in missing if "num_batches_tracked" not in key],
-        unexpected=list(unexpected),
+        # A hook may have renamed a key after the module above it had found it out of place.
+        unexpected=[key for key in unexpected if key in weights],
     )
     own = get_state_dict(module) if messages else {}
     for message in messages:
