@@ -12,7 +12,7 @@ def resample_nearest(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = img.shape[:2]
     columns = np.minimum(np.arange(size[0]) * (width / size[0]), width - 1).astype(np.intp)
     rows = np.minimum(np.arange(size[1]) * (height / size[1]), height - 1).astype(np.intp)
-    return img[rows[:, None], columns]
+    return img.take(columns, axis=1).take(rows, axis=0)
 
 
 def resample_taps(img: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:
