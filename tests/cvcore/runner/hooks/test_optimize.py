@@ -278,6 +278,7 @@ except NonFiniteError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_bad_loss_on_one_rank_stops_all_of_them(
     run_on_two_ranks: Callable[[str], list[str]],
 ) -> None:
