@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from cvcore.errors import ArgumentError
 from detcore.errors import OptionError
 from detcore.models.layers.inverted_residual import InvertedResidual, make_divisible
 from detcore.models.layers.norm_eval import freeze, keep_batch_statistics
@@ -12,7 +13,7 @@ from detcore.models.layers.res_layer import ResLayer, SimplifiedBasicBlock
 from detcore.models.layers.se import SELayer
 from detcore.models.layers.shared_res_layer import SharedResLayer
 from detcore.models.layers.tokens import nchw_to_nlc, nlc_to_nchw
-from detcore.registries import SHARED_HEADS
+from detcore.registries import BACKBONES, SHARED_HEADS
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +144,21 @@ def test_freezing_and_keeping_statistics() -> None:
     freeze([model[0]])
     assert not model[0].training
     assert not model[0].weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("ResNeXt", {"depth": 50, "gruops": 2}, "ResNeXt has no argument 'gruops'.*'groups'"),
+        ("ResNeXt", {"groups": 2}, "ResNeXt needs the argument 'depth'"),
+        ("Res2Net", {"depth": 50, "stlye": "caffe"}, "'style'"),
+        ("ResNeSt", {"depth": 50, "radx": 1}, "'radix'"),
+        ("ResNetV1d", {"depth": 50, "deep_stem": False}, "ResNetV1d sets it itself: deep_stem"),
+        ("PyramidVisionTransformerV2", {"embed_dim": 8}, "'embed_dims'"),
+    ],
+)
+def test_a_variant_names_the_argument_that_its_base_lacks(
+    kind: str, options: dict, message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        BACKBONES.build({"type": kind, **options})

@@ -25,6 +25,7 @@ from cvcore.cnn import (
 from detcore.models.backbones.pretrained import load_converted, pretrained_path
 from detcore.models.backbones.pvt_weights import fit_pvt, pvt_from_official
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
+from detcore.models.layers.options import check_options
 from detcore.models.layers.position_embedding import AbsolutePositionEmbedding
 from detcore.models.layers.pvt_layer import PVTEncoderLayer
 from detcore.models.layers.tokens import nlc_to_nchw
@@ -186,11 +187,12 @@ class PyramidVisionTransformerV2(PyramidVisionTransformer):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            patch_sizes=(7, 3, 3, 3),
-            paddings=(3, 1, 1, 1),
-            use_abs_pos_embed=False,
-            norm_after_stage=True,
-            use_conv_ffn=True,
-            **options,
-        )
+        fixed: dict[str, Any] = {
+            "patch_sizes": (7, 3, 3, 3),
+            "paddings": (3, 1, 1, 1),
+            "use_abs_pos_embed": False,
+            "norm_after_stage": True,
+            "use_conv_ffn": True,
+        }
+        check_options(PyramidVisionTransformerV2, PyramidVisionTransformer, options, fixed)
+        super().__init__(**fixed, **options)

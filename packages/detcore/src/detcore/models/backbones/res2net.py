@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cvcore.cnn import Sequential, build_conv_layer, build_norm_layer
 from detcore.errors import OptionError
 from detcore.models.backbones.resnet import ResNet
+from detcore.models.layers.options import check_options
 from detcore.models.layers.res_blocks import Bottleneck, ResidualBlock
 from detcore.models.layers.res_layer import build_downsample
 from detcore.registries import BACKBONES
@@ -159,6 +160,7 @@ class Res2Net(ResNet):
         avg_down: bool = True,
         **options: Any,
     ) -> None:
+        check_options(Res2Net, ResNet, options)
         self.scales = scales
         self.base_width = base_width
         super().__init__(style=style, deep_stem=deep_stem, avg_down=avg_down, **options)

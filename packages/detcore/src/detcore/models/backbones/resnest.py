@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer
-from detcore.models.backbones.resnet import ResNetV1d
+from detcore.models.backbones.resnet import ResNet, ResNetV1d
 from detcore.models.layers.init_choice import InitConfig
+from detcore.models.layers.options import check_options
 from detcore.models.layers.res_blocks import BATCH_NORM, Bottleneck, LayerConfig, ResidualBlock
 from detcore.models.layers.res_layer import ResLayer
 from detcore.registries import BACKBONES
@@ -178,6 +179,7 @@ class ResNeSt(ResNetV1d):
         avg_down_stride: bool = True,
         **options: Any,
     ) -> None:
+        check_options(ResNeSt, ResNet, options, fixed=("deep_stem", "avg_down"))
         self.groups = groups
         self.base_width = base_width
         self.radix = radix

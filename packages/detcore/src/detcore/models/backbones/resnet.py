@@ -12,6 +12,7 @@ from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer
 from detcore.errors import OptionError, check_option
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
 from detcore.models.layers.norm_eval import freeze, keep_batch_statistics
+from detcore.models.layers.options import check_options
 from detcore.models.layers.res_blocks import (
     RESNET_STAGES,
     LayerConfig,
@@ -262,4 +263,5 @@ class ResNetV1d(ResNet):
     """
 
     def __init__(self, depth: int, **options: Any) -> None:
+        check_options(ResNetV1d, ResNet, options, fixed=("deep_stem", "avg_down"))
         super().__init__(depth, deep_stem=True, avg_down=True, **options)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from detcore.models.backbones.resnet import ResNet
+from detcore.models.layers.options import check_options
 from detcore.models.layers.res_blocks import RESNET_STAGES, ResidualBlock
 from detcore.models.layers.res_layer import ResLayer
 from detcore.registries import BACKBONES
@@ -28,6 +29,7 @@ class ResNeXt(ResNet):
     }
 
     def __init__(self, groups: int = 1, base_width: int = 4, **options: Any) -> None:
+        check_options(ResNeXt, ResNet, options)
         self.groups = groups
         self.base_width = base_width
         super().__init__(**options)
