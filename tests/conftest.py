@@ -28,6 +28,17 @@ def tiny_config(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def trained_run(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work dir of two epochs of `tiny_config`, without a stop."""
+    from detcore.cli.train import main
+
+    work_dir = tmp_path_factory.mktemp("trained")
+    options = ["--seed", "7", "--cfg-options", "runner.max_epochs=2"]
+    assert main([str(tiny_config), "--work-dir", str(work_dir), *options]) == 0
+    return work_dir
+
+
 TINY = """
 _base_ = 'detcore::demo/mask_rcnn_r18_fpn_shapes.py'
 data_root = 'SCENES/'

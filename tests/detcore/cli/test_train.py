@@ -24,28 +24,20 @@ def checkpoint(path: Path) -> dict[str, Any]:
     return torch.load(path, weights_only=True)
 
 
-@pytest.fixture(scope="module")
-def two_epochs(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work dir after two epochs without a stop."""
-    work_dir = tmp_path_factory.mktemp("straight")
-    assert train(tiny_config, work_dir, "--cfg-options", "runner.max_epochs=2") == 0
-    return work_dir
-
-
-def test_a_run_leaves_the_resolved_config_logs_and_checkpoints(two_epochs: Path) -> None:
-    names = {path.name for path in two_epochs.iterdir()}
+def test_a_run_leaves_the_resolved_config_logs_and_checkpoints(trained_run: Path) -> None:
+    names = {path.name for path in trained_run.iterdir()}
     assert {"tiny.py", "epoch_1.pth", "epoch_2.pth", "latest.pth", "metrics.jsonl"} <= names
-    cfg = Config.fromfile(two_epochs / "tiny.py")
+    cfg = Config.fromfile(trained_run / "tiny.py")
     assert cfg.runner.max_epochs == 2
     assert "_base_" not in cfg
-    (log,) = two_epochs.glob("*.log")
+    (log,) = trained_run.glob("*.log")
     text = log.read_text(encoding="utf-8")
     assert "seed 7" in text
     assert "torch" in text
 
 
-def test_metrics_are_written_as_one_json_object_a_line(two_epochs: Path) -> None:
-    lines = (two_epochs / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+def test_metrics_are_written_as_one_json_object_a_line(trained_run: Path) -> None:
+    lines = (trained_run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
     trained = [record for record in records if record.get("mode") == "train"]
     # 12 images, 2 a batch: 6 iterations an epoch, one line every 2, 2 epochs.
@@ -56,20 +48,20 @@ def test_metrics_are_written_as_one_json_object_a_line(two_epochs: Path) -> None
     assert all("segm_mAP" in record for record in evaluated)
 
 
-def test_a_checkpoint_tells_how_it_was_made(two_epochs: Path) -> None:
-    meta = checkpoint(two_epochs / "epoch_2.pth")["meta"]
+def test_a_checkpoint_tells_how_it_was_made(trained_run: Path) -> None:
+    meta = checkpoint(trained_run / "epoch_2.pth")["meta"]
     assert (meta["epoch"], meta["iter"]) == (2, 12)
     assert list(meta["CLASSES"]) == ["disc", "triangle", "square", "star", "ring"]
     assert Config.fromstring(meta["config"], ".py").model.type == "MaskRCNN"
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(
-    two_epochs: Path, tiny_config: Path, tmp_path: Path
+    trained_run: Path, tiny_config: Path, tmp_path: Path
 ) -> None:
     assert train(tiny_config, tmp_path, "--cfg-options", "runner.max_epochs=1") == 0
     resume = ("--auto-resume", "--cfg-options", "runner.max_epochs=2")
     assert train(tiny_config, tmp_path, *resume) == 0
-    straight, resumed = (checkpoint(d / "epoch_2.pth") for d in (two_epochs, tmp_path))
+    straight, resumed = (checkpoint(d / "epoch_2.pth") for d in (trained_run, tmp_path))
     assert straight["meta"]["iter"] == resumed["meta"]["iter"]
     groups = straight["optimizer"]["param_groups"], resumed["optimizer"]["param_groups"]
     assert [group["lr"] for group in groups[0]] == [group["lr"] for group in groups[1]]
@@ -81,13 +73,13 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
 
 
 def test_a_checkpoint_evaluates_to_what_training_said(
-    two_epochs: Path, tiny_config: Path, tmp_path: Path
+    trained_run: Path, tiny_config: Path, tmp_path: Path
 ) -> None:
-    checkpoint_file = str(two_epochs / "epoch_2.pth")
+    checkpoint_file = str(trained_run / "epoch_2.pth")
     arguments = [str(tiny_config), checkpoint_file, "--eval", "bbox", "segm"]
     assert evaluate([*arguments, "--work-dir", str(tmp_path)]) == 0
     tested = json.loads((tmp_path / "eval.json").read_text(encoding="utf-8"))["metric"]
-    lines = (two_epochs / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (trained_run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     trained = [json.loads(line) for line in lines if '"val"' in line][-1]
     assert tested["bbox_mAP"] == trained["bbox_mAP"]
     assert tested["segm_mAP"] == trained["segm_mAP"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,12 +84,6 @@ def replace_ImageToTensor(pipelines: Sequence[Mapping[str, Any]]) -> list[Any]: 
         if transform["type"] == "MultiScaleFlipAug":
             transform["transforms"] = replace_ImageToTensor(transform["transforms"])  # type: ignore[index]
         elif transform["type"] == "ImageToTensor":
-            warnings.warn(
-                '"ImageToTensor" is replaced by "DefaultFormatBundle" for a batch of several '
-                "images; write so in the config's test pipeline",
-                UserWarning,
-                stacklevel=2,
-            )
             replaced.append({"type": "DefaultFormatBundle"})
             continue
         replaced.append(transform)
