@@ -75,9 +75,13 @@ def batches() -> list[Tensor]:
 
 
 PREAMBLE = """
-from cvcore.dist import get_dist_info, init_dist
+from cvcore.dist import barrier, get_dist_info, init_dist, shutdown
 init_dist('pytorch', backend='gloo')
 rank, world_size = get_dist_info()
+"""
+AT_THE_END = """
+barrier()
+shutdown()
 """
 
 
@@ -87,7 +91,7 @@ def run_on_two_ranks(tmp_path: Path) -> Callable[[str], list[str]]:
 
     def run(script: str) -> list[str]:
         path = tmp_path / "on_each_rank.py"
-        path.write_text(PREAMBLE + script, encoding="utf-8")
+        path.write_text(PREAMBLE + script + AT_THE_END, encoding="utf-8")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -43,7 +43,7 @@ def test_training_hooks_stand_in_the_order_of_their_priorities(
         custom_hooks_config=[First(), {"type": "EMAHook", "priority": 49}],
     )
 
-    assert [(type(h).__name__, h.priority) for h in runner.hooks] == [  # type: ignore[attr-defined]
+    assert [(type(h).__name__, h.priority) for h in runner.hooks] == [
         ("StepLrUpdaterHook", 10),
         ("CyclicMomentumUpdaterHook", 30),
         ("OptimizerHook", 40),

@@ -57,6 +57,23 @@ def test_every_difference_stands_in_one_table(
     assert torch.equal(model.head.weight, before)
 
 
+def test_averages_of_weights_are_counted_but_not_listed(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = Net()
+    state = model.state_dict()
+    for key in ("head.weight", "backbone.0.bias"):
+        state[f"ema_{key.replace('.', '_')}"] = state[key]
+    with caplog.at_level(logging.INFO):
+        load_state_dict(model, state, logger=logger)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "left aside: averages of 2 weights (ema_*)"
+    ]
+    with pytest.raises(RuntimeError, match="ema_head_weight"):
+        load_state_dict(model, state, strict=True)
+
+
 def test_strict_loading_raises_with_the_table() -> None:
     state = Net().state_dict()
     del state["head.bias"]

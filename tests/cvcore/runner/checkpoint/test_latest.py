@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,52 @@ def test_a_folder_without_checkpoints_gives_nothing(tmp_path: Path) -> None:
 
     assert find_latest_checkpoint(tmp_path) is None
     assert find_latest_checkpoint(tmp_path / "absent") is None
+
+
+KILLED_WHILE_SAVING = """
+import os, random, signal, sys, time
+import torch
+from torch import nn
+from cvcore.runner import find_latest_checkpoint
+from cvcore.runner.checkpoint import point_latest_to, read_checkpoint, save_checkpoint
+from pathlib import Path
+
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+model = nn.Linear(256, 256)
+random.seed(0)
+newest = 0
+for turn in range(60):
+    child = os.fork()
+    if child == 0:
+        for epoch in range(newest + 1, newest + 1000):
+            path = folder / f'epoch_{epoch}.pth'
+            save_checkpoint(model, path, meta=dict(epoch=epoch))
+            point_latest_to(path)
+            (folder / f'epoch_{epoch - 2}.pth').unlink(missing_ok=True)
+        os._exit(0)
+    time.sleep(random.uniform(0.001, 0.05))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    found = find_latest_checkpoint(folder)
+    if found is not None:
+        epoch = read_checkpoint(found)['meta']['epoch']
+        assert epoch >= newest, (epoch, newest)
+        newest = epoch
+print(newest)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed by fork and signal")
+def test_a_run_killed_while_saving_always_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED_WHILE_SAVING, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "passed over" not in done.stderr
+    assert int(done.stdout) > 10  # saved often enough to be hit in the act

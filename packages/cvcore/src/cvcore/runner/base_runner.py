@@ -280,9 +280,9 @@ class BaseRunner(ABC):
                 "pass the priority to register_hook, and register a hook once only"
             )
         value = get_priority(priority)
-        hook.priority = value  # type: ignore[attr-defined]
+        hook.priority = value
         place = len(self._hooks)
-        while place > 0 and self._hooks[place - 1].priority > value:  # type: ignore[attr-defined]
+        while place > 0 and self._hooks[place - 1].priority > value:
             place -= 1
         self._hooks.insert(place, hook)
 
@@ -304,7 +304,7 @@ class BaseRunner(ABC):
         sections = []
         for stage in Hook.stages:
             lines = [
-                f"({priority_name(hook.priority):<12}) {type(hook).__name__}"  # type: ignore[attr-defined]
+                f"({priority_name(hook.priority):<12}) {type(hook).__name__}"
                 for hook in self._hooks
                 if stage in hook.get_triggered_stages()
             ]

@@ -39,6 +39,7 @@ class Hook:
         "after_val_epoch",
         "after_run",
     )
+    priority: int  # set when a runner registers the hook
 
     def before_run(self, runner: BaseRunner) -> None:
         """Called once, before anything else."""

@@ -31,6 +31,7 @@ class Differences:
     unexpected: list[str] = field(default_factory=list)
     mismatched: list[tuple[str, str, str]] = field(default_factory=list)  # key, file, model
     other: list[str] = field(default_factory=list)
+    averages: list[str] = field(default_factory=list)  # of weights that the model has itself
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.unexpected or self.mismatched or self.other)
@@ -72,6 +73,12 @@ def load_state_dict(
         StateDictError: Something does not fit and ``strict`` is set.
     """
     differences = _copy(module, state_dict)
+    if strict:
+        differences.unexpected += differences.averages
+    elif differences.averages:
+        (logger or get_logger("cvcore")).info(
+            "left aside: averages of %d weights (ema_*)", len(differences.averages)
+        )
     if not differences:
         return differences
     kept = "" if strict else "\nParameters that are not in the file or differ keep their values."
@@ -110,13 +117,16 @@ def _sort_out(
     unexpected: Sequence[str],
     messages: Sequence[str],
 ) -> Differences:
+    own = get_state_dict(module) if messages or unexpected else {}
+    averaged = {average_name(key) for key in own}
+    # A hook may have renamed a key after the module above it had found it out of place.
+    surplus = [key for key in unexpected if key in weights]
     found = Differences(
         # A counter of batches that batch normalisation did not have at first.
         missing=[key for key in missing if "num_batches_tracked" not in key],
-        # A hook may have renamed a key after the module above it had found it out of place.
-        unexpected=[key for key in unexpected if key in weights],
+        unexpected=[key for key in surplus if key not in averaged],
+        averages=[key for key in surplus if key in averaged],
     )
-    own = get_state_dict(module) if messages else {}
     for message in messages:
         match = SIZE_MISMATCH.match(message)
         if match is None or match[1] not in own:
@@ -125,6 +135,11 @@ def _sort_out(
         key = match[1]
         found.mismatched.append((key, str(tuple(weights[key].shape)), str(tuple(own[key].shape))))
     return found
+
+
+def average_name(weight_name: str) -> str:
+    """The name of the buffer that holds the average of a weight over the steps of a run."""
+    return f"ema_{weight_name.replace('.', '_')}"
 
 
 def revise(state_dict: Mapping[str, Any], revise_keys: Sequence[tuple[str, str]]) -> dict[str, Any]:

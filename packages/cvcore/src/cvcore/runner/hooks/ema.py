@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cvcore.parallel import is_module_wrapper
+from cvcore.runner.checkpoint.keys import average_name
 from cvcore.runner.hook import Hook
 from cvcore.runner.registry import HOOKS
 
@@ -62,7 +63,7 @@ class WeightAverageHook(Hook):
         self.weights = dict(model.named_parameters())
         if not self.skip_buffers:
             self.weights.update(model.named_buffers())
-        names = {name: buffer_name(name) for name in self.weights}
+        names = {name: average_name(name) for name in self.weights}
         for name, weight in self.weights.items():
             if not hasattr(model, names[name]):
                 model.register_buffer(names[name], weight.detach().clone())
@@ -81,10 +82,10 @@ class WeightAverageHook(Hook):
         saved = resumed.get("state_dict", {})
         prefix = "module." if any(key.startswith("module.") for key in saved) else ""
         for name, average in self.averages.items():
-            key = f"{prefix}{buffer_name(name)}"
+            key = f"{prefix}{average_name(name)}"
             # A run that did not average before starts its average from the weights it has now.
             average.copy_(saved.get(key, self.weights[name]))
-        has_averages = any(f"{prefix}{buffer_name(name)}" in saved for name in self.averages)
+        has_averages = any(f"{prefix}{average_name(name)}" in saved for name in self.averages)
         # Checkpoints of epochs are written while the two have changed places.
         messages = (resumed.get("meta") or {}).get("hook_msgs", {})
         self.swapped = has_averages and messages.get(SWAPPED, True)
@@ -128,11 +129,6 @@ class WeightAverageHook(Hook):
         if runner.meta is None:
             runner.meta = {}
         runner.meta.setdefault("hook_msgs", {})[SWAPPED] = self.swapped
-
-
-def buffer_name(weight_name: str) -> str:
-    """The name of the buffer that holds a weight's average."""
-    return f"ema_{weight_name.replace('.', '_')}"
 
 
 @HOOKS.register_module()
