@@ -212,8 +212,7 @@ def test_a_list_of_files_becomes_joined_datasets(write_coco: Writer) -> None:
 def test_pipelines_of_batches_get_the_bundle() -> None:
     inner = [{"type": "Resize"}, {"type": "ImageToTensor", "keys": ["img"]}]
     pipeline = [{"type": "LoadImageFromFile"}, {"type": "MultiScaleFlipAug", "transforms": inner}]
-    with pytest.warns(UserWarning, match="ImageToTensor"):
-        replaced = replace_ImageToTensor(pipeline)
+    replaced = replace_ImageToTensor(pipeline)
     assert replaced[1]["transforms"] == [{"type": "Resize"}, {"type": "DefaultFormatBundle"}]
     assert inner[1]["type"] == "ImageToTensor"
 
