@@ -25,6 +25,7 @@ from cvcore.runner import (
     TensorboardLoggerHook,
     TextLoggerHook,
 )
+from cvcore.runner.hooks.logger import text
 from cvcore.runner.hooks.logger.live_line import LiveLine
 from cvcore.runner.hooks.logger.metrics_file import MetricsFile, json_safe
 
@@ -301,6 +302,30 @@ def test_the_live_line_shows_progress_and_makes_way_for_messages() -> None:
     logger.warning("another")
     after = terminal.getvalue().split("0.5000\r")[1]
     assert after == "\r\x1b[2Ka message\nanother\n"
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"),
+    [
+        ({"max_epochs": 1}, " 1/5 epoch 1/1 "),
+        ({"max_iters": 7}, " 1/7 "),
+    ],
+)
+def test_on_a_terminal_a_run_shows_where_it_is(
+    run: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    length: dict[str, int],
+    shown: str,
+) -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(text, "LiveLine", lambda: LiveLine(console))
+
+    run(length, interval=5, by_epoch="max_epochs" in length)
+
+    drawn = terminal.getvalue()
+    assert drawn.lstrip("━").startswith(shown)
+    assert drawn.endswith("\r\x1b[2K")  # nothing is left of it
 
 
 def test_without_a_terminal_there_is_no_live_line(
