@@ -134,15 +134,26 @@ def test_hard_examples_are_ranked_by_one_loss_a_region() -> None:
     assert losses["loss_cls"].tolist() == pytest.approx([log(4), 3.7e-4], abs=1e-5)
 
 
-def test_boxes_of_every_class_are_clipped_and_scaled_back(image: Make) -> None:
+def test_boxes_of_every_class_are_clipped(image: Make) -> None:
     head = make_head()
     deltas = torch.zeros(1, 12)
     deltas[0, 4] = 0.5  # class 1 moves right by half the width, beyond the border at 12
-    boxes, scores = head.predict(
-        BoxMaps(torch.zeros(1, 4), deltas), ROIS[:1], image(16, 12, scale=0.5), rescale=True
-    )
-    assert boxes.tolist() == [[0, 0, 20, 20, 10, 0, 24, 20, 0, 0, 20, 20]]
+    boxes, scores = head.predict(BoxMaps(torch.zeros(1, 4), deltas), ROIS[:1], image(16, 12))
+    assert boxes.tolist() == [[0, 0, 10, 10, 5, 0, 12, 10, 0, 0, 10, 10]]
     assert scores.tolist() == [[0.25] * 4]
+
+
+def test_the_next_stage_looks_at_the_box_of_the_label_or_the_best_class(image: Make) -> None:
+    head = make_head()
+    deltas = torch.zeros(2, 12)
+    deltas[:, 4], deltas[:, 8] = 0.2, 0.1  # classes 1 and 2
+    logits = torch.tensor([[0.0, 0, 0, 0], [0, 1, 2, 9]])
+    rois = ROIS[:1].repeat(2, 1)
+    refined = head.refine(BoxMaps(logits, deltas), rois, torch.tensor([1, 3]), image())
+    torch.testing.assert_close(refined, torch.tensor([[2.0, 0, 12, 10], [1, 0, 11, 10]]))
+    agnostic = make_head(reg_class_agnostic=True)
+    refined = agnostic.refine(BoxMaps(logits, deltas[:, 4:8]), rois, torch.tensor([1, 3]), image())
+    torch.testing.assert_close(refined, torch.tensor([[2.0, 0, 12, 10]]).repeat(2, 1))
 
 
 def test_without_deltas_the_regions_are_the_boxes(image: Make) -> None:

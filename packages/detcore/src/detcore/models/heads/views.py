@@ -1,4 +1,4 @@
-"""Boxes between the original image and a view of it, scaled and perhaps flipped."""
+"""Boxes and masks between the original image and a view of it, scaled and perhaps flipped."""
 
 from __future__ import annotations
 
@@ -25,3 +25,9 @@ def to_view(boxes: Tensor, image: ImageInfo) -> Tensor:
 
 def _direction(image: ImageInfo) -> str:
     return image.flip_direction or "horizontal"
+
+
+def flip_masks(masks: Tensor, image: ImageInfo) -> Tensor:
+    """(R, m, m) masks of a view as seen in the unflipped image, and the other way round."""
+    axes = {"horizontal": (-1,), "vertical": (-2,), "diagonal": (-2, -1)}
+    return masks.flip(axes[_direction(image)]) if image.flip else masks

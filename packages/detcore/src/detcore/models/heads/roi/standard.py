@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from detcore.boxes.convert import boxes_to_rois
-from detcore.boxes.suppress import multiclass_nms
 from detcore.errors import OptionError
 from detcore.models.heads.roi.box.base import BoxMaps
-from detcore.models.heads.roi.interface import BoxSelection, RoIHead
-from detcore.models.heads.roi.mask.paste import paste_masks
+from detcore.models.heads.roi.interface import RoIHead
 from detcore.models.heads.roi.sampling import positive_rows, sample_proposals
-from detcore.models.heads.views import from_view, to_input_scale, to_view
 from detcore.registries import (
     BBOX_ASSIGNERS,
     BBOX_SAMPLERS,
@@ -24,7 +20,7 @@ from detcore.registries import (
     ROI_EXTRACTORS,
     SHARED_HEADS,
 )
-from detcore.structures import Detections, ImageInfo, Proposals, Truth
+from detcore.structures import ImageInfo, Proposals, Truth
 
 Recipe = Mapping[str, Any]
 
@@ -57,7 +53,7 @@ class StandardRoIHead(RoIHead):
         pretrained: str | None = None,
         init_cfg: Recipe | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(test_cfg, init_cfg)
         if bbox_head is None or bbox_roi_extractor is None:
             raise OptionError(
                 f"{type(self).__name__}: bbox_head and bbox_roi_extractor are both needed"
@@ -74,7 +70,6 @@ class StandardRoIHead(RoIHead):
             if mask_roi_extractor is not None:
                 self.mask_roi_extractor = ROI_EXTRACTORS.build(mask_roi_extractor)
         self._read_train_cfg(train_cfg)
-        self._read_test_cfg(test_cfg)
 
     def _read_train_cfg(self, cfg: Recipe | None) -> None:
         if cfg is None:
@@ -87,10 +82,6 @@ class StandardRoIHead(RoIHead):
         if self.with_mask and "mask_size" not in cfg:
             raise OptionError(f"{type(self).__name__}: train_cfg needs mask_size to train masks")
         self.mask_size = cfg.get("mask_size")
-
-    def _read_test_cfg(self, cfg: Recipe | None) -> None:
-        self.test_selection = None if cfg is None else BoxSelection.read(cfg, type(self).__name__)
-        self.mask_threshold = 0.5 if cfg is None else cfg.get("mask_thr_binary", 0.5)
 
     @property
     def num_classes(self) -> int:
@@ -163,123 +154,21 @@ class StandardRoIHead(RoIHead):
         losses: dict[str, Tensor] = self.mask_head.losses(logits, targets, labels)
         return losses
 
-    @torch.no_grad()
-    def predict(
-        self,
-        feats: Sequence[Tensor],
-        proposals: Sequence[Proposals],
-        images: Sequence[ImageInfo],
-        *,
-        rescale: bool = False,
-    ) -> list[Detections]:
-        """Detections of each image, best first; masks as (D, height, width) bool."""
-        rois = boxes_to_rois([proposed.boxes for proposed in proposals])
+    def score_regions(
+        self, feats: Sequence[Tensor], regions: Sequence[Tensor], images: Sequence[ImageInfo]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Boxes and scores of the regions of each image, nothing thrown away yet."""
+        rois = boxes_to_rois(regions)
         maps, _ = self(feats, rois)
-        counts = [len(proposed) for proposed in proposals]
-        detections = []
-        for image, of_image, image_rois in zip(
-            images, _split(maps, counts), rois.split(counts), strict=True
-        ):
-            boxes, scores = self.bbox_head.predict(of_image, image_rois, image, rescale=rescale)
-            detections.append(self._select(boxes, scores))
-        return (
-            self._with_masks(feats, detections, images, rescale) if self.with_mask else detections
-        )
+        counts = [len(boxes) for boxes in regions]
+        of_images = zip(maps.split(counts), rois.split(counts), images, strict=True)
+        return [self.bbox_head.predict(*of_image) for of_image in of_images]
 
-    def _select(self, boxes: Tensor, scores: Tensor) -> Detections:
-        selection = self.test_selection
-        if selection is None:
-            raise OptionError(
-                f"{type(self).__name__} was built without test_cfg: it cannot predict"
-            )
-        if len(boxes) == 0:
-            return Detections(
-                boxes.new_zeros((0, 4)), boxes.new_zeros(0), boxes.new_zeros(0, dtype=torch.long)
-            )
-        found, labels = multiclass_nms(
-            boxes, scores, selection.score_thr, selection.nms, selection.max_per_img
-        )
-        return Detections(found[:, :4], found[:, 4], labels)
-
-    def _with_masks(
-        self,
-        feats: Sequence[Tensor],
-        detections: Sequence[Detections],
-        images: Sequence[ImageInfo],
-        rescale: bool,
-    ) -> list[Detections]:
-        rois = boxes_to_rois(
-            [
-                to_input_scale(found.boxes, image) if rescale else found.boxes
-                for found, image in zip(detections, images, strict=True)
-            ]
-        )
-        logits = self.forward_masks(feats, rois)
-        labels = torch.cat([found.labels for found in detections])
-        masks = self.mask_head.predict(logits, labels).split([len(found) for found in detections])
-        return [
-            self._paste(found, of_image, image, rescale)
-            for found, of_image, image in zip(detections, masks, images, strict=True)
-        ]
-
-    def _paste(
-        self, found: Detections, masks: Tensor, image: ImageInfo, rescale: bool
-    ) -> Detections:
-        size = image.original_shape if rescale else image.shape
-        return replace(found, masks=paste_masks(masks, found.boxes, size, self.mask_threshold))
-
-    @torch.no_grad()
-    def predict_views(
-        self,
-        feats: Sequence[Sequence[Tensor]],
-        proposals: Proposals,
-        images: Sequence[ImageInfo],
-        *,
-        rescale: bool = False,
-    ) -> Detections:
-        """Detections of one image seen several times: boxes, scores and masks are averaged."""
-        boxes_of_views, scores_of_views = [], []
-        for view, image in zip(feats, images, strict=True):
-            rois = boxes_to_rois([to_view(proposals.boxes, image)])
-            maps, _ = self(view, rois)
-            boxes, scores = self.bbox_head.predict(maps, rois, image)
-            boxes_of_views.append(from_view(boxes, image))
-            scores_of_views.append(scores)
-        found = self._select(
-            torch.stack(boxes_of_views).mean(dim=0), torch.stack(scores_of_views).mean(dim=0)
-        )
-        masks = self._masks_of_views(feats, found, images) if self.with_mask else None
-        if not rescale:
-            found = replace(found, boxes=to_view(found.boxes, images[0]))
-            if masks is not None:
-                masks = _flip_masks(masks, images[0])
-        return found if masks is None else self._paste(found, masks, images[0], rescale)
-
-    def _masks_of_views(
-        self, feats: Sequence[Sequence[Tensor]], found: Detections, images: Sequence[ImageInfo]
-    ) -> Tensor:
-        masks_of_views = []
-        for view, image in zip(feats, images, strict=True):
-            logits = self.forward_masks(view, boxes_to_rois([to_view(found.boxes, image)]))
-            masks_of_views.append(_flip_masks(self.mask_head.predict(logits, found.labels), image))
-        return torch.stack(masks_of_views).mean(dim=0)
+    def draw_masks(self, feats: Sequence[Tensor], rois: Tensor, labels: Tensor) -> Tensor:
+        """(R, m, m) float32 mask probabilities of (R, 5) regions of (R,) known classes."""
+        probabilities: Tensor = self.mask_head.predict(self.forward_masks(feats, rois), labels)
+        return probabilities
 
 
 def _given(pretrained: str | None) -> dict[str, str]:
     return {} if pretrained is None else {"pretrained": pretrained}
-
-
-def _split(maps: BoxMaps, counts: Sequence[int]) -> list[BoxMaps]:
-    """Of the regions of a batch, those of each image."""
-    parts = [
-        [None] * len(counts) if values is None else values.split(list(counts)) for values in maps
-    ]
-    return [BoxMaps(*part) for part in zip(*parts, strict=True)]
-
-
-def _flip_masks(masks: Tensor, image: ImageInfo) -> Tensor:
-    """(R, m, m) masks of a view as seen in the unflipped image, and the other way round."""
-    if not image.flip:
-        return masks
-    axes = {"horizontal": (-1,), "vertical": (-2,), "diagonal": (-2, -1)}
-    return masks.flip(axes[image.flip_direction or "horizontal"])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
 from cvcore.cnn import BaseModule
-from detcore.boxes.convert import clip_boxes, rescale_boxes
+from detcore.boxes.convert import clip_boxes
 from detcore.errors import OptionError
 from detcore.models.heads.roi.sampling import positive_rows
 from detcore.models.losses import accuracy
@@ -36,6 +36,14 @@ class BoxMaps(NamedTuple):
 
     cls_score: Tensor | None  # (R, num_classes + 1) logits, the background last
     bbox_pred: Tensor | None  # (R, 4) or (R, num_classes * 4) deltas
+
+    def split(self, counts: Sequence[int]) -> list[BoxMaps]:
+        """Of the regions of a batch, those of each image."""
+        scores, deltas = (
+            [None] * len(counts) if values is None else values.split(list(counts))
+            for values in self
+        )
+        return [BoxMaps(*of_image) for of_image in zip(scores, deltas, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +284,7 @@ class BBoxHead(BaseModule):
 
     @torch.no_grad()
     def predict(
-        self, maps: BoxMaps, rois: Tensor, image: ImageInfo, *, rescale: bool = False
+        self, maps: BoxMaps, rois: Tensor, image: ImageInfo
     ) -> tuple[Tensor, Tensor | None]:
         """Boxes and scores of the regions of one image, nothing thrown away yet.
 
@@ -284,7 +292,6 @@ class BBoxHead(BaseModule):
             maps: what ``forward`` gave for the image's regions.
             rois: (R, 5) image index and xyxy of the regions.
             image: to whose shape boxes are clipped.
-            rescale: give boxes in pixels of the original image, not of the network input.
 
         Returns:
             boxes (R, 4) or (R, num_classes * 4), and scores (R, num_classes + 1), None without
@@ -296,9 +303,25 @@ class BBoxHead(BaseModule):
             )
         else:
             boxes = clip_boxes(rois[:, 1:], image.shape)
-        if rescale:
-            boxes = rescale_boxes(boxes, image.scale_factor)
         return boxes, None if maps.cls_score is None else self.scores(maps.cls_score)
+
+    @torch.no_grad()
+    def refine(self, maps: BoxMaps, rois: Tensor, labels: Tensor, image: ImageInfo) -> Tensor:
+        """(R, 4) boxes that a next stage looks at, those of the regions' (R,) labels.
+
+        A label beyond the classes, the background's, takes the box of the best class.
+        """
+        if maps.bbox_pred is None:
+            return rois[:, 1:]
+        deltas = maps.bbox_pred.float()
+        if not self.reg_class_agnostic:
+            if maps.cls_score is not None:
+                best = self.scores(maps.cls_score)[:, :-1].argmax(dim=1)
+                labels = torch.where(labels >= self.num_classes, best, labels)
+            rows = torch.arange(len(deltas), device=deltas.device)
+            deltas = deltas.view(len(deltas), -1, 4)[rows, labels]
+        boxes: Tensor = self.bbox_coder.decode(rois[:, 1:], deltas, max_shape=image.shape)
+        return boxes
 
 
 def build_predictor(recipe: Recipe, in_features: int, out_features: int) -> nn.Module:
