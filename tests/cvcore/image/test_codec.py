@@ -230,3 +230,12 @@ def test_arrays_and_suffixes_that_are_no_image_are_not_written(tmp_path: Path) -
     with pytest.raises(FileError, match="float64"):
         imwrite(CORNERS / 255, tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_come_through_a_file_client_where_one_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(encode(CORNERS, "PNG"))
+    through_client = imread(path, file_client_args={"backend": "disk"})
+    np.testing.assert_array_equal(through_client, imread(path))
+    with pytest.raises(ImageDecodeError, match="s9://"):
+        imread("s9://bucket/picture.png")
