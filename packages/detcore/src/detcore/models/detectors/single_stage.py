@@ -96,3 +96,13 @@ class SingleStageDetector(BaseDetector):
         ]
         found = self.bbox_head.predict_views(views, rescale=rescale)
         return [to_result(found, self.bbox_head.num_classes)]
+
+
+@DETECTORS.register_module()
+class RetinaNet(SingleStageDetector):
+    """Lin et al., "Focal loss for dense object detection", 2017."""
+
+
+@DETECTORS.register_module()
+class FCOS(SingleStageDetector):
+    """Tian et al., "FCOS: fully convolutional one-stage object detection", 2019."""

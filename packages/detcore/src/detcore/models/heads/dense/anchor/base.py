@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from detcore.errors import OptionError
-from detcore.models.heads.dense.anchor.grid import PriorGrid
 from detcore.models.heads.dense.interface import DenseHead, DenseMaps, DenseTargets, Losses
 from detcore.models.heads.dense.postprocess import flat_maps
+from detcore.models.heads.dense.priors import PriorGrid
 from detcore.registries import (
     BBOX_ASSIGNERS,
     BBOX_CODERS,
@@ -127,9 +127,13 @@ class AnchorHead(DenseHead):
         """Scores (N, A * C, H, W) and deltas (N, A * 4, H, W) of one level."""
         return self.conv_cls(x), self.conv_reg(x)
 
+    def forward_levels(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Scores (N, A * C, H, W) and deltas (N, A * 4, H, W) of each level."""
+        return [self.forward_single(x) for x in feats]
+
     def forward(self, feats: Sequence[Tensor]) -> DenseMaps:
         """Maps over the pyramid, with the anchors they stand on."""
-        scores, deltas = zip(*map(self.forward_single, feats), strict=True)
+        scores, deltas = zip(*self.forward_levels(feats), strict=True)
         map_sizes = tuple((level.shape[2], level.shape[3]) for level in scores)
         priors, level_sizes = self.prior_grid(map_sizes, scores[0].device)
         return DenseMaps(

@@ -1,4 +1,4 @@
-"""Anchors of a whole pyramid, made once per size of the input."""
+"""Priors of a whole pyramid, made once per size of the input."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Dense heads that predict boxes from the centres of cells, without anchors."""
