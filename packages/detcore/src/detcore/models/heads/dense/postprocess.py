@@ -51,7 +51,8 @@ class Selection:
         return cls(
             score_thr=cfg.get("score_thr"),
             nms_pre=cfg.get("nms_pre", -1),
-            min_bbox_size=cfg.get("min_bbox_size", -1),
+            # Configs of every dense head say min_bbox_size; only proposals are held to it.
+            min_bbox_size=-1,
             nms=nms,
             max_per_img=-1 if max_per_img is None else max_per_img,
         )
