@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from parity import (
@@ -23,7 +24,18 @@ with gzip.open(FOLDER / "state_dicts.json.gz") as stored:
     STATE_DICTS = json.load(stored)
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def each_golden() -> list[Any]:
+    """One of the common detectors in the quick tests, the others among the slow ones."""
+    quick = ("rpn__rpn_r50_fpn", "fast_rcnn__fast_rcnn_r50_fpn", "retinanet", "fcos__fcos_r50")
+    return [
+        pytest.param(
+            path, id=path.stem, marks=() if path.stem.startswith(quick) else pytest.mark.slow
+        )
+        for path in GOLDEN
+    ]
+
+
+@pytest.mark.parametrize("path", each_golden())
 def test_a_model_has_the_keys_and_gives_the_features_detections_and_losses(path: Path) -> None:
     golden = Golden(path)
     model = golden.model()
