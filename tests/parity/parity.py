@@ -143,7 +143,7 @@ def compare_features(model: nn.Module, golden: Golden) -> list[str]:
             wrong.append(f"level {level}: {tuple(feature.shape)}, expected {figures['shape']}")
             continue
         flat = feature.double().flatten()
-        stats = [flat.mean(), flat.std(correction=0), flat.abs().sum(), *flat[:5]]
+        stats = [flat.mean(), flat.std(), flat.abs().sum(), *flat[:5]]
         names = ["mean", "std", "abs-sum", *(f"value {i}" for i in range(5))]
         # The mean of values that cancel out is compared on the scale of the values.
         floor = [ABSOLUTE + RELATIVE * float(flat.std()), *[ABSOLUTE] * 7]
