@@ -2,6 +2,9 @@
 # `detcore demo` draws the scenes and runs this.
 _base_ = ['../_base_/models/mask_rcnn_r50_fpn.py', '../_base_/default_runtime.py']
 
+# Normalised pyramid and heads learn several times as fast from random weights.
+norm_cfg = dict(type='BN', requires_grad=True)
+
 model = dict(
     backbone=dict(
         depth=18,
@@ -10,13 +13,26 @@ model = dict(
         frozen_stages=-1,
         norm_eval=False,
         init_cfg=None),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, norm_cfg=norm_cfg),
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
-        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=5),
+        bbox_head=dict(
+            type='ConvFCBBoxHead',
+            num_shared_convs=2,
+            num_shared_fcs=1,
+            in_channels=64,
+            conv_out_channels=64,
+            fc_out_channels=256,
+            norm_cfg=norm_cfg,
+            num_classes=5),
         mask_roi_extractor=dict(out_channels=64),
-        mask_head=dict(num_convs=2, in_channels=64, conv_out_channels=64, num_classes=5)),
+        mask_head=dict(
+            num_convs=2,
+            in_channels=64,
+            conv_out_channels=64,
+            norm_cfg=norm_cfg,
+            num_classes=5)),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=300, max_per_img=200),
         rcnn=dict(sampler=dict(num=64))),
@@ -77,7 +93,7 @@ data = dict(
         pipeline=test_pipeline))
 evaluation = dict(interval=12, metric=['bbox', 'segm'], save_best='segm_mAP')
 
-optimizer = dict(type='AdamW', lr=1e-3, weight_decay=0.05)
+optimizer = dict(type='AdamW', lr=1.5e-3, weight_decay=0.05)
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(
     policy='CosineAnnealing',

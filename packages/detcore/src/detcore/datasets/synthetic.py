@@ -16,6 +16,8 @@ CLASSES = ("disc", "triangle", "square", "star", "ring")
 """Names of the shapes; category ids in the json start at 1 in this order."""
 
 _SIDES = {"triangle": 3, "square": 4}
+_UPRIGHT = {"triangle": -np.pi / 2, "star": np.pi / 2}  # turn that puts a corner on top
+_LEAN = 0.4  # radians that a shape leans from upright at most, to either side
 _RING_HOLE = 0.55  # inner radius over outer radius
 _STAR_WAIST = 0.5  # inner vertices' radius over outer vertices'
 _LEAST_VISIBLE = 0.4  # share of its own area that a shape keeps when others are put on top
@@ -170,11 +172,11 @@ def _shape(
     left, right = max(0, int(x - radius) - 1), min(extent[1], int(x + radius) + 3)
     down, across = np.mgrid[top:bottom, left:right].astype(np.float32)
     across, down = across + np.float32(0.5 - x), down + np.float32(0.5 - y)
-    turn = generator.uniform(0, 2 * np.pi)
+    turn = _UPRIGHT.get(CLASSES[label], 0.0) + generator.uniform(-_LEAN, _LEAN)
     distance = _signed_distance(CLASSES[label], across, down, radius, turn)
     hue, saturation, value = generator.uniform((0, 0.45, 0.55), (1, 1, 1))
     first = np.array(colorsys.hsv_to_rgb(hue, saturation, value), dtype=np.float32) * 255
-    second = np.clip(first * generator.uniform(0.55, 1.2), 0, 255).astype(np.float32)
+    second = np.clip(first * generator.uniform(0.65, 1.2), 0, 255).astype(np.float32)
     pattern = _pattern(generator, across, down, radius)[..., None]
     return _Shape(
         label=label,
