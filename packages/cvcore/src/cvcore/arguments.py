@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -42,6 +43,34 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], role: str) -
             f"{label} needs the argument{'s' * (len(missing) > 1)} "
             f"{', '.join(map(repr, missing))}; given: {', '.join(arguments) or 'none'}"
         )
+
+
+def unknown_argument(
+    factory: Factory, arguments: Mapping[str, Any], role: str, error: Exception
+) -> ArgumentError | None:
+    """The error to raise where a class passed an argument on to a base that does not know it.
+
+    Args:
+        factory: The class that was called.
+        arguments: What it was called with.
+        role: Of the class, for the message.
+        error: What the call raised.
+    """
+    found = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if not isinstance(error, TypeError) or found is None or found[1] not in arguments:
+        return None
+    known = sorted(
+        {
+            name
+            for base in getattr(factory, "__mro__", ())
+            if "__init__" in vars(base)
+            for name, parameter in inspect.signature(base.__init__).parameters.items()
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        }
+        - {"self", found[1]}
+    )
+    label = f"{role} {name_of(factory)}"
+    return ArgumentError(f"{label} has no argument {found[1]!r}{hint(found[1], known)}")
 
 
 def name_of(factory: Factory) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
-from cvcore.arguments import add_note, check_arguments, name_of
+from cvcore.arguments import add_note, check_arguments, name_of, unknown_argument
 from cvcore.errors import ArgumentError, RegistryError, hint
 from cvcore.imports import import_submodules
 
@@ -275,6 +275,9 @@ def build_from_cfg(
     try:
         return factory(**arguments)
     except Exception as error:
+        unknown = unknown_argument(factory, arguments, registry.name, error)
+        if unknown is not None:
+            raise unknown from error
         add_note(error, f"while building {registry.name} {name_of(factory)}")
         raise
 
