@@ -141,11 +141,10 @@ def test_arguments_that_pass_on_are_left_to_the_constructor(backbones: Registry)
             super().__init__(**kwargs)
 
     assert backbones.build({"type": "Sub", "extra": 1, "depth": 2}).depth == 2
-    with pytest.raises(TypeError, match="deph") as caught:
+    with pytest.raises(
+        ArgumentError, match="backbone Sub has no argument 'deph'; nearest: 'depth'"
+    ):
         backbones.build({"type": "Sub", "extra": 1, "deph": 2})
-    assert "while building backbone Sub" in str(
-        [caught.value, getattr(caught.value, "__notes__", 0)]
-    )
 
 
 def test_an_error_in_a_constructor_keeps_its_type_and_names_every_class(
