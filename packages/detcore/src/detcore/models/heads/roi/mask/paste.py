@@ -24,24 +24,29 @@ def paste_masks(
         (R, height, width) bool, or uint8 in 0 .. 255 where ``threshold`` is negative.
     """
     height, width = size
-    resolution = masks.shape[-1]
-    rows = _taps(boxes[:, 1], boxes[:, 3], height, masks.shape[-2])
-    columns = _taps(boxes[:, 0], boxes[:, 2], width, resolution)
     kind = torch.bool if threshold >= 0 else torch.uint8
     pasted = torch.zeros(len(masks), height, width, dtype=kind, device=masks.device)
     if masks.device.type == "cpu":
         # A box is a small part of the image: its window alone is a tenth of the work.
-        windows = _windows(boxes, size).tolist()
-        for i, (left, top, right, bottom) in enumerate(windows):
-            window = rows[i, top:bottom] @ masks[i] @ columns[i, left:right].T
-            pasted[i, top:bottom, left:right] = _cut(window, threshold)
+        for i, window in enumerate(_windows(boxes, size).tolist()):
+            left, top, right, bottom = window
+            part = _resample(masks[i : i + 1], boxes[i : i + 1], (left, top, right, bottom))
+            pasted[i, top:bottom, left:right] = _cut(part[0], threshold)
         return pasted
     chunk = max(1, _PIXELS_AT_ONCE // max(1, height * width))
     for start in range(0, len(masks), chunk):
-        part = slice(start, start + chunk)
-        whole = rows[part] @ masks[part] @ columns[part].transpose(1, 2)
-        pasted[part] = _cut(whole, threshold)
+        rows = slice(start, start + chunk)
+        whole = _resample(masks[rows], boxes[rows], (0, 0, width, height))
+        pasted[rows] = _cut(whole, threshold)
     return pasted
+
+
+def _resample(masks: Tensor, boxes: Tensor, window: tuple[int, int, int, int]) -> Tensor:
+    """(R, height, width) probabilities at the pixels of a window x1 y1 x2 y2."""
+    left, top, right, bottom = window
+    rows = _taps(boxes[:, 1], boxes[:, 3], (top, bottom), masks.shape[1])
+    columns = _taps(boxes[:, 0], boxes[:, 2], (left, right), masks.shape[2])
+    return rows @ masks @ columns.transpose(1, 2)
 
 
 def _cut(probabilities: Tensor, threshold: float) -> Tensor:
@@ -59,16 +64,16 @@ def _windows(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.cat([start, torch.maximum(start, stop)], dim=1).long()
 
 
-def _taps(start: Tensor, stop: Tensor, length: int, resolution: int) -> Tensor:
-    """How much each mask cell counts for each pixel along one axis.
+def _taps(start: Tensor, stop: Tensor, span: tuple[int, int], resolution: int) -> Tensor:
+    """How much each mask cell counts for each pixel of a span along one axis.
 
     A cell's weight falls from 1 at its centre to 0 at its neighbours' centres, so that rows times
     mask times columns is bilinear interpolation.
 
     Returns:
-        (R, length, resolution) float32.
+        (R, length of the span, resolution) float32.
     """
-    pixels = torch.arange(length, device=start.device, dtype=start.dtype) + 0.5
+    pixels = torch.arange(*span, device=start.device, dtype=start.dtype) + 0.5
     extent = (stop - start)[:, None]
     # In units of cells, measured from the centre of the first.
     position = (pixels - start[:, None]) / extent * resolution - 0.5
