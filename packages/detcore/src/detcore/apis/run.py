@@ -58,12 +58,13 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
     model = build_detector(
         cfg["model"], train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg")
     )
-    model.init_weights()
     datasets = [build_dataset(cfg["data"]["train"])]
     if len(cfg.get("workflow", [("train", 1)])) == 2:
         datasets.append(build_dataset(validation_flow(cfg)))
     for dataset in datasets:
         log_filters(dataset, logger)
+    # Last, since it may fetch weights: what is wrong with the data is known by now.
+    model.init_weights()
     model.CLASSES = datasets[0].CLASSES
     meta = {
         "seed": seed,
