@@ -12,6 +12,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from cvcore.errors import ConfigError
+from cvcore.image.bilinear import resize_bilinear_uint8
 from cvcore.image.resample import resample_nearest, resample_taps
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "area", "lanczos")
@@ -90,7 +91,9 @@ def _resize(img: np.ndarray, size: tuple[int, int], interpolation: str) -> np.nd
         return img.copy()
     if interpolation == "nearest":
         return resample_nearest(img, size)
-    if interpolation == "bilinear" and img.dtype in (np.uint8, np.float32, np.float64):
+    if interpolation == "bilinear" and img.dtype == np.uint8:
+        return resize_bilinear_uint8(img, size)
+    if interpolation == "bilinear" and img.dtype in (np.float32, np.float64):
         return _resize_bilinear(img, size)
     return resample_taps(img, size, interpolation)
 
