@@ -91,7 +91,7 @@ data = dict(
         ann_file='annotations/val.json',
         img_prefix='images/',
         pipeline=test_pipeline))
-evaluation = dict(interval=10, metric=['bbox', 'segm'], save_best='segm_mAP')
+evaluation = dict(interval=9, metric=['bbox', 'segm'], save_best='segm_mAP')
 
 optimizer = dict(type='AdamW', lr=1.5e-3, weight_decay=0.05)
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
@@ -102,6 +102,6 @@ lr_config = dict(
     warmup='linear',
     warmup_iters=100,
     warmup_ratio=0.01)
-runner = dict(type='EpochBasedRunner', max_epochs=10)
+runner = dict(type='EpochBasedRunner', max_epochs=9)
 log_config = dict(interval=20)
-checkpoint_config = dict(interval=5, max_keep_ckpts=1)
+checkpoint_config = dict(interval=3, max_keep_ckpts=1)
