@@ -169,3 +169,8 @@ def test_unknown_metrics_and_foreign_results_are_refused() -> None:
         made.evaluate([], metric="bbox")
     with pytest.raises(AnnotationError, match="0 results for 1 images"):
         made.evaluate([])
+
+
+def test_a_dataset_without_a_submission_format_says_so() -> None:
+    with pytest.raises(OptionError, match=r"no submission format: leave --format-only out"):
+        dataset(info()).format_results([])

@@ -259,8 +259,15 @@ class CustomDataset(Dataset):
         return self.get_cat_ids(idx)
 
     def format_results(self, results: list[Any], **kwargs: Any) -> Any:
-        """Write results in the dataset's submission format; this class has none."""
-        raise NotImplementedError(f"{type(self).__name__} has no submission format")
+        """Write results in the dataset's submission format.
+
+        Raises:
+            OptionError: this class has none.
+        """
+        raise OptionError(
+            f"{type(self).__name__} has no submission format: leave --format-only out, or use "
+            "type='CocoDataset'"
+        )
 
     def evaluate(
         self,
