@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from cvcore.errors import ConfigError
 from cvcore.parallel import MMDataParallel
 from cvcore.runner import (
     BaseRunner,
@@ -160,7 +161,7 @@ def test_the_models_name_is_that_inside_its_wrapper(toy_model: Callable[..., nn.
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"max_epochs": 1, "max_iters": 1}, ValueError, "only one"),
+        ({"max_epochs": 1, "max_iters": 1}, ConfigError, "both set"),
         ({"optimizer": "SGD"}, TypeError, "optimizer"),
         ({"optimizer": {"a": "SGD"}}, TypeError, "optimizer"),
         ({"logger": "root"}, TypeError, "logger"),

@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cvcore.dist import get_dist_info
+from cvcore.errors import ConfigError
 from cvcore.parallel import is_module_wrapper
 from cvcore.runner.checkpoint import load_checkpoint, point_latest_to, save_checkpoint
 from cvcore.runner.hook import Hook
@@ -66,7 +67,11 @@ class BaseRunner(ABC):
     ) -> None:
         _check_arguments(model, batch_processor, optimizer, logger, meta)
         if max_epochs is not None and max_iters is not None:
-            raise ValueError("a run ends after max_epochs or after max_iters: set only one of them")
+            raise ConfigError(
+                f"runner: max_epochs={max_epochs} and max_iters={max_iters} are both set, but a "
+                "run ends after the one or the other; drop one, in an inheriting config with "
+                "runner=dict(_delete_=True, type=..., max_iters=...)"
+            )
         self.model = model
         self.batch_processor = batch_processor
         self.optimizer = optimizer
