@@ -16,6 +16,8 @@ import seeded
 import torch
 from torch import Tensor, nn
 
+from cvcore import Config
+from detcore.apis import inference_detector
 from detcore.models import build_detector
 from detcore.structures import BitmapMasks
 
@@ -23,6 +25,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-5
 PIXELS, SCORE, SHARE = 0.05, 1e-4, 0.99
 MASK_AREA = 0.005
 CURVE = 2e-3
+PHOTO_PIXELS, PHOTO_SCORE, PHOTO_SHARE = 1.0, 0.01, 0.95
 
 
 class Golden:
@@ -298,6 +301,37 @@ def curve_batch(config: Mapping[str, Any], step: int) -> dict[str, Any]:
         "img_metas": [metas(shape, scale=1.0) for _ in range(2)],
         **batch,
     }
+
+
+def compare_photos(
+    name: str, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], images: Path
+) -> list[str]:
+    """From the file to the result: detections on every photograph stored for a detector.
+
+    Args:
+        name: of the detector in ``arrays``, as ``name/photo.jpg/bboxes``.
+        spec: its ``model`` and test ``pipeline``.
+        arrays: the stored figures.
+        images: folder of the photographs.
+    """
+    model = seeded_model(spec["model"]).eval()
+    model.cfg = Config({"data": {"test": {"pipeline": spec["pipeline"]}}})
+    photos = [
+        key.split("/")[1] for key in arrays if key.startswith(f"{name}/") and "/bboxes" in key
+    ]
+    wrong = [] if photos else [f"no figures of {name}"]
+    for photo in photos:
+        wanted = {part: arrays[f"{name}/{photo}/{part}"] for part in ("bboxes", "labels")}
+        found = compare_result(
+            inference_detector(model, images / photo),
+            wanted,
+            PHOTO_PIXELS,
+            PHOTO_SCORE,
+            PHOTO_SHARE,
+            same_labels=False,
+        )
+        wrong += [f"{photo}: {text}" for text in found]
+    return wrong
 
 
 def _number(

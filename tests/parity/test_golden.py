@@ -37,11 +37,14 @@ def _two_threads() -> Iterator[None]:
 
 def each_golden() -> list[Any]:
     """One of the common detectors in the quick tests, the others among the slow ones."""
-    quick = ("rpn__rpn_r50_fpn", "fast_rcnn__fast_rcnn_r50_fpn", "retinanet", "fcos__fcos_r50")
+    quick = (
+        "rpn__rpn_r50_fpn_1x_coco",
+        "fast_rcnn__fast_rcnn_r50_fpn_1x_coco",
+        "retinanet__retinanet_r50_fpn_1x_coco",
+        "fcos__fcos_r50_caffe_fpn_gn-head_1x_coco",
+    )
     return [
-        pytest.param(
-            path, id=path.stem, marks=() if path.stem.startswith(quick) else pytest.mark.slow
-        )
+        pytest.param(path, id=path.stem, marks=() if path.stem in quick else pytest.mark.slow)
         for path in GOLDEN
     ]
 
