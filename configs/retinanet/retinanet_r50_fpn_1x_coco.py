@@ -1,4 +1,4 @@
-# RetinaNet, ResNet-50, 12 epochs.
+# RetinaNet, ResNet-50, FPN, 12 epochs.
 _base_ = [
     '../_base_/models/retinanet_r50_fpn.py',
     '../_base_/datasets/coco_detection.py',
@@ -6,4 +6,4 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 # Half the rate of two-stage detectors: the focal loss sums over all anchors.
-optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001)
+optimizer = dict(lr=0.01)
