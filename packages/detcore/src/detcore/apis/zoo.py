@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from cvcore.errors import CvcoreError
 from cvcore.registry import Registry
 from cvcore.runner import registry as runner_registries
 from detcore import registries as detcore_registries
+from detcore.apis import hooks as detection_hooks
 from detcore.compat import upgrade_config
 from detcore.errors import DetcoreError
 from detcore.models import build_detector
 
 SUFFIXES = (".py", ".toml", ".json")
-# What a ``type`` means inside these keys is settled by the part that reads them.
-READ_ELSEWHERE = frozenset({"init_cfg", "optimizer", "act_cfg", "order"})
+# A ``type`` below this key names an initialiser, which training looks up.
+INITIAL_WEIGHTS = "init_cfg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +123,18 @@ def types_in(tree: Any) -> Iterator[str]:
         if isinstance(kind, str):
             yield kind
         for key, value in tree.items():
-            if key not in READ_ELSEWHERE:
+            if key != INITIAL_WEIGHTS:
                 yield from types_in(value)
     elif isinstance(tree, list | tuple):
         for value in tree:
             yield from types_in(value)
 
 
+@cache
 def is_known(kind: str) -> bool:
-    """Whether a name is registered for any role, or is a layer of ``cvcore.ops``."""
-    return hasattr(ops, kind) or any(kind in registry for registry in _all_registries())
+    """Whether a name is registered for any role, or is a layer or function of ``cvcore.ops``."""
+    is_part = hasattr(ops, kind) or hasattr(detection_hooks, kind)
+    return is_part or any(kind in registry for registry in _all_registries())
 
 
 def _all_registries() -> list[Registry]:
