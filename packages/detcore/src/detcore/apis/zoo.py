@@ -23,8 +23,8 @@ from detcore.errors import DetcoreError
 from detcore.models import build_detector
 
 SUFFIXES = (".py", ".toml", ".json")
-# A ``type`` below this key names an initialiser, which training looks up.
-INITIAL_WEIGHTS = "init_cfg"
+# A ``type`` below these keys names a way of doing, not a part: an initialiser, an adaptation.
+WAYS = frozenset({"init_cfg", "adapt_cfg"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def types_in(tree: Any) -> Iterator[str]:
         if isinstance(kind, str):
             yield kind
         for key, value in tree.items():
-            if key != INITIAL_WEIGHTS:
+            if key not in WAYS:
                 yield from types_in(value)
     elif isinstance(tree, list | tuple):
         for value in tree:
