@@ -86,10 +86,17 @@ def test_class_agnostic_rows_and_stages_of_a_cascade_are_told_apart() -> None:
     assert "rpn_head.rpn_cls.bias" in weights
 
 
-def test_the_head_of_a_single_stage_detector_stays_where_it_is() -> None:
-    weights: dict[str, Any] = {"bbox_head.retina_cls.bias": torch.zeros(9)}
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["bbox_head.retina_cls.bias"],
+        ["bbox_head.fc_cls.bias", "bbox_head.transformer.encoder.weight"],  # DETR
+    ],
+)
+def test_the_head_of_a_detector_without_regions_stays_where_it_is(keys: list[str]) -> None:
+    weights: dict[str, Any] = {key: torch.zeros(9) for key in keys}
     assert upgrade_weights(weights) == []
-    assert list(weights) == ["bbox_head.retina_cls.bias"]
+    assert list(weights) == keys
 
 
 def test_weights_of_today_are_left_alone() -> None:
@@ -131,9 +138,17 @@ def test_an_ssd_known_to_be_of_version_1_gets_its_background_last() -> None:
 
 
 def test_offsets_beside_their_convolution_go_into_it() -> None:
-    weights: dict[str, Any] = {"backbone.layer2.0.conv2_offset.weight": torch.zeros(1)}
+    weights: dict[str, Any] = {
+        "backbone.layer2.0.conv2_offset.weight": torch.zeros(1),
+        "backbone.layer2.1.conv2.conv_offset.weight": torch.zeros(1),  # where it belongs
+        "bbox_head.feature_adaption.conv_offset.weight": torch.zeros(1),
+    }
     assert upgrade_weights(weights) == ["1 weights of offsets went into their convolutions"]
-    assert list(weights) == ["backbone.layer2.0.conv2.conv_offset.weight"]
+    assert sorted(weights) == [
+        "backbone.layer2.0.conv2.conv_offset.weight",
+        "backbone.layer2.1.conv2.conv_offset.weight",
+        "bbox_head.feature_adaption.conv_offset.weight",
+    ]
 
 
 def test_C14_a_head_of_other_classes_is_re_initialised_with_one_line_that_says_so(  # noqa: N802

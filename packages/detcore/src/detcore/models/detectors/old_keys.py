@@ -25,7 +25,7 @@ _MASKS = re.compile(r"roi_head\.mask_head\.(?:\d+\.)?conv_logits\.(?:weight|bias
 _SSD_LAYER = re.compile(r"backbone\.extra\.(\d+)\.")
 _SSD_PREDICTION = re.compile(r"bbox_head\.(cls|reg)_convs\.(\d+)\.(weight|bias)")
 # A convolution's offsets were a sibling of it, named after it, before they moved inside.
-_OFFSETS = re.compile(r"(.*\.conv\d*)_offset\.(weight|bias)")
+_OFFSETS = re.compile(r"(.*\.conv\d+)_offset\.(weight|bias)")
 
 
 def upgrade_weights(weights: dict[str, Any], version: str = "") -> list[str]:
@@ -41,16 +41,17 @@ def upgrade_weights(weights: dict[str, Any], version: str = "") -> list[str]:
     """
     notes = _upgrade_roi_heads(weights)
     notes += _upgrade_ssd(weights, classes_shift=version.startswith(("0.", "1.")))
-    moved = {key: _OFFSETS.fullmatch(key) for key in weights}
-    for key, match in moved.items():
-        if match is not None:
-            weights[f"{match[1]}.conv_offset.{match[2]}"] = weights.pop(key)
-    count = sum(match is not None for match in moved.values())
-    return notes + ([f"{count} weights of offsets went into their convolutions"] if count else [])
+    offsets = [match for match in map(_OFFSETS.fullmatch, weights) if match is not None]
+    for match in offsets:
+        weights[f"{match[1]}.conv_offset.{match[2]}"] = weights.pop(match[0])
+    if offsets:
+        notes.append(f"{len(offsets)} weights of offsets went into their convolutions")
+    return notes
 
 
 def _upgrade_roi_heads(weights: dict[str, Any]) -> list[str]:
-    if any(key.startswith("roi_head.") for key in weights):
+    # DETR's head has a layer of the same name, and is of a time after version 1.
+    if any(key.startswith(("roi_head.", "bbox_head.transformer.")) for key in weights):
         return []
     old = [key for key in weights if _ROI_PARTS.match(key)]
     if not any(_SCORES.fullmatch(f"roi_head.{key}") for key in old):
