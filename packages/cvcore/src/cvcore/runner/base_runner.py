@@ -17,7 +17,12 @@ from torch.optim import Optimizer
 from cvcore.dist import get_dist_info
 from cvcore.errors import ConfigError
 from cvcore.parallel import is_module_wrapper
-from cvcore.runner.checkpoint import load_checkpoint, point_latest_to, save_checkpoint
+from cvcore.runner.checkpoint import (
+    StateDictError,
+    load_checkpoint,
+    point_latest_to,
+    save_checkpoint,
+)
 from cvcore.runner.hook import Hook
 from cvcore.runner.info import get_time_str
 from cvcore.runner.log_buffer import LogBuffer
@@ -217,8 +222,15 @@ class BaseRunner(ABC):
         revise_keys: Sequence[tuple[str, str]] = ((r"^module\.", ""),),
     ) -> dict[str, Any]:
         """Load weights into the model, without touching the counters; returns the checkpoint."""
+        # Averages go into the model when their hook, which reads them itself, has made the place.
         return load_checkpoint(
-            self.model, filename, map_location, strict, self.logger, revise_keys=revise_keys
+            self.model,
+            filename,
+            map_location,
+            strict,
+            self.logger,
+            revise_keys=revise_keys,
+            averages_aside=True,
         )
 
     def resume(
@@ -236,11 +248,21 @@ class BaseRunner(ABC):
             checkpoint: The file.
             resume_optimizer: Take the optimizer's state from it too.
             map_location: Device for the tensors; ``'default'`` is where the model is.
+
+        Raises:
+            StateDictError: The weights are not exactly the model's.
         """
         if map_location == "default":
             parameter = next(self.model.parameters(), torch.empty(0))
             map_location = parameter.device
-        loaded = self.load_checkpoint(checkpoint, map_location=map_location)
+        try:
+            loaded = self.load_checkpoint(checkpoint, map_location=map_location, strict=True)
+        except StateDictError as error:
+            # A run that went on with some weights anew would be another run.
+            raise StateDictError(
+                f"cannot resume from {checkpoint}: {str(error).rpartition(chr(10))[0]}\n"
+                "To start a new run from the weights that fit use load_from."
+            ) from error
         self._resume_point = restore_run(self, loaded, resume_optimizer)
         self.resumed_checkpoint = loaded
 

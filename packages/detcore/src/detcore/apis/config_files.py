@@ -14,6 +14,7 @@ from detcore.compat import upgrade_config
 from detcore.errors import DetcoreError
 
 SUFFIXES = (".py", ".toml", ".json")
+INHERITED = {"_base_", "common"}  # folders of what configs inherit from
 
 
 def configs_root() -> Path:
@@ -23,8 +24,9 @@ def configs_root() -> Path:
 
 def list_configs() -> list[Path]:
     """Every config of the package that stands for a whole run, sorted."""
-    found = (path for path in configs_root().rglob("*") if path.suffix in SUFFIXES)
-    return sorted(path for path in found if "_base_" not in path.parts)
+    root = configs_root()
+    found = (path for path in root.rglob("*") if path.suffix in SUFFIXES)
+    return sorted(path for path in found if not INHERITED & {*path.relative_to(root).parts})
 
 
 def find_config(name: str | os.PathLike[str]) -> Path:

@@ -17,6 +17,8 @@ VERBS = {
     "predict": "a checkpoint and photographs to pictures",
     "demo": "draw a data set, train on it, evaluate, show",
     "config": "print a config with everything it inherits",
+    "zoo": "list the configs that are shipped; check a folder of others",
+    "convert": "weights of other projects to checkpoints of detcore",
 }
 
 

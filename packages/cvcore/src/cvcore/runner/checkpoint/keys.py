@@ -57,6 +57,8 @@ def load_state_dict(
     state_dict: Mapping[str, Any],
     strict: bool = False,
     logger: logging.Logger | None = None,
+    *,
+    averages_aside: bool = False,
 ) -> Differences:
     """Copy what fits into a model, wrapped or not, and report everything that does not.
 
@@ -65,6 +67,8 @@ def load_state_dict(
         state_dict: Weights by key.
         strict: Raise instead of reporting.
         logger: Gets the report, as one warning.
+        averages_aside: Averages of weights (``ema_*``) that the model has no place for are no
+            difference, even where ``strict`` is set.
 
     Returns:
         What did not fit; parameters without a fitting entry keep their values.
@@ -73,7 +77,7 @@ def load_state_dict(
         StateDictError: Something does not fit and ``strict`` is set.
     """
     differences = _copy(module, state_dict)
-    if strict:
+    if strict and not averages_aside:
         differences.unexpected += differences.averages
     elif differences.averages:
         (logger or get_logger("cvcore")).info(
