@@ -59,6 +59,18 @@ _HOMES = {
         "clahe tensor2imgs supported_backends use_backend"
     ),
     "cvcore.parallel": "DataContainer collate",
+    "cvcore.dist": "worker_init_fn",
+    "cvcore.runner.checkpoint.url": "load_url",
+    "cvcore.testing": (
+        "assert_attrs_equal assert_dict_contains_subset assert_dict_has_keys assert_is_norm_layer "
+        "assert_keys_equal assert_params_all_zeros check_python_script"
+    ),
+    "cvcore.torch_build": (
+        "IS_CUDA_AVAILABLE IS_MPS_AVAILABLE TORCH_VERSION is_jit_tracing is_rocm_pytorch "
+        "torch_meshgrid"
+    ),
+    "torch.nn": "SyncBatchNorm",
+    "torch.utils.data": "DataLoader",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
