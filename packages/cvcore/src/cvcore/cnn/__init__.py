@@ -1,13 +1,20 @@
 """Building blocks of networks: modules that initialise themselves, and layers chosen by name."""
 
-from cvcore.cnn.activation import Clamp, HSigmoid, Swish, build_activation_layer
+from cvcore.cnn.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
 from cvcore.cnn.adaptive_conv import Conv2dAdaptivePadding
 from cvcore.cnn.attention import MultiheadAttention, build_attention
+from cvcore.cnn.backbones import VGG, AlexNet, ResNet, make_res_layer, make_vgg_layer
 from cvcore.cnn.base_module import BaseModule, ModuleDict, ModuleList, Sequential
+from cvcore.cnn.complexity import (
+    flops_to_string,
+    get_model_complexity_info,
+    params_to_string,
+)
 from cvcore.cnn.context_block import ContextBlock
 from cvcore.cnn.conv import build_conv_layer
 from cvcore.cnn.conv_module import ConvModule
-from cvcore.cnn.conv_ws import ConvAWS2d, ConvWS2d
+from cvcore.cnn.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
+from cvcore.cnn.deformable_attention import MultiScaleDeformableAttention
 from cvcore.cnn.depthwise_separable import DepthwiseSeparableConvModule
 from cvcore.cnn.drop import Dropout, DropPath, build_dropout, drop_path
 from cvcore.cnn.feedforward import FFN, build_feedforward_network
@@ -23,6 +30,7 @@ from cvcore.cnn.init import (
     uniform_init,
     xavier_init,
 )
+from cvcore.cnn.init_record import update_init_info
 from cvcore.cnn.initializers import (
     Caffe2XavierInit,
     ConstantInit,
@@ -34,7 +42,7 @@ from cvcore.cnn.initializers import (
     XavierInit,
     initialize,
 )
-from cvcore.cnn.non_local import NonLocal2d
+from cvcore.cnn.non_local import NonLocal1d, NonLocal2d, NonLocal3d
 from cvcore.cnn.norm import build_norm_layer, infer_abbr, is_norm
 from cvcore.cnn.padding import build_padding_layer
 from cvcore.cnn.patch import AdaptivePadding, PatchEmbed, PatchMerging
@@ -94,8 +102,10 @@ __all__ = [
     "TRANSFORMER_LAYER",
     "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
+    "VGG",
     "WEIGHT_SOURCES",
     "AdaptivePadding",
+    "AlexNet",
     "BaseModule",
     "BaseTransformerLayer",
     "Caffe2XavierInit",
@@ -115,19 +125,24 @@ __all__ = [
     "Dropout",
     "GeneralizedAttention",
     "HSigmoid",
+    "HSwish",
     "KaimingInit",
     "Linear",
     "MaxPool2d",
     "MaxPool3d",
     "ModuleDict",
     "ModuleList",
+    "MultiScaleDeformableAttention",
     "MultiheadAttention",
+    "NonLocal1d",
     "NonLocal2d",
+    "NonLocal3d",
     "NormalInit",
     "PatchEmbed",
     "PatchMerging",
     "PixelShufflePack",
     "PretrainedInit",
+    "ResNet",
     "SAConv2d",
     "Scale",
     "Sequential",
@@ -152,15 +167,22 @@ __all__ = [
     "build_upsample_layer",
     "caffe2_xavier_init",
     "constant_init",
+    "conv_ws_2d",
     "drop_path",
+    "flops_to_string",
     "fuse_conv_bn",
+    "get_model_complexity_info",
     "infer_abbr",
     "initialize",
     "is_norm",
     "kaiming_init",
+    "make_res_layer",
+    "make_vgg_layer",
     "normal_init",
+    "params_to_string",
     "revert_sync_batchnorm",
     "trunc_normal_init",
     "uniform_init",
+    "update_init_info",
     "xavier_init",
 ]
