@@ -65,6 +65,7 @@ from cvcore.cnn.registry import (
     WEIGHT_SOURCES,
     build_model_from_cfg,
 )
+from cvcore.cnn.rf_search import Conv2dRFSearchOp
 from cvcore.cnn.scale import Scale
 from cvcore.cnn.switchable_conv import SAConv2d
 from cvcore.cnn.sync_bn import revert_sync_batchnorm
@@ -114,6 +115,7 @@ __all__ = [
     "ContextBlock",
     "Conv2d",
     "Conv2dAdaptivePadding",
+    "Conv2dRFSearchOp",
     "Conv3d",
     "ConvAWS2d",
     "ConvModule",

@@ -36,6 +36,7 @@ from cvcore.runner.hooks.optimize import (
     OptimizerHook,
 )
 from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
+from cvcore.runner.hooks.rf_search import RFSearchHook
 from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook
 from cvcore.runner.registry import HOOKS
 
@@ -72,6 +73,7 @@ __all__ = [
     "OptimizerHook",
     "PolyLrUpdaterHook",
     "ProfilerHook",
+    "RFSearchHook",
     "StepLrUpdaterHook",
     "StepMomentumUpdaterHook",
     "SyncBuffersHook",
