@@ -56,7 +56,8 @@ _HOMES = {
         "impad_to_multiple imrotate imshear imtranslate cutout imnormalize imnormalize_ "
         "imdenormalize iminvert posterize solarize imequalize adjust_color adjust_brightness "
         "adjust_contrast adjust_sharpness adjust_lighting adjust_hue auto_contrast lut_transform "
-        "clahe tensor2imgs supported_backends use_backend"
+        "clahe tensor2imgs supported_backends use_backend Color color_val imshow imshow_bboxes "
+        "imshow_det_bboxes"
     ),
     "cvcore.parallel": "DataContainer collate",
     "cvcore.dist": "worker_init_fn",

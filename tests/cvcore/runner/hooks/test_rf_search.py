@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cvcore.cnn import Conv2dRFSearchOp
 from cvcore.errors import ConfigError
-from cvcore.runner import BaseRunner, OptimizerHook, RFSearchHook
+from cvcore.runner import BaseRunner, OptimizerHook, RFSearchHook, init_searched_model
 
 
 class Net(nn.Module):
@@ -120,3 +120,12 @@ def test_what_cannot_work_says_why(tmp_path: Path, make_runner: Callable[..., Ba
     runner.register_hook(RFSearchHook(config=SETTINGS))
     with pytest.raises(ConfigError, match="init_model"):
         runner.run([[]], [("train", 1)])
+
+
+def test_a_config_with_the_hook_changes_the_model_and_one_without_does_not() -> None:
+    net = Net()
+    init_searched_model(net, [{"type": "EMAHook"}])
+    init_searched_model(net, None)
+    assert isinstance(net.body[0], nn.Conv2d)
+    init_searched_model(net, [{"type": "RFSearchHook", "config": SETTINGS, "priority": "LOW"}])
+    assert isinstance(net.body[0], Conv2dRFSearchOp)

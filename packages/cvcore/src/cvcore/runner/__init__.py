@@ -79,6 +79,7 @@ from cvcore.runner.hooks import (
     TensorboardLoggerHook,
     TextLoggerHook,
     WeightAverageHook,
+    init_searched_model,
 )
 from cvcore.runner.info import get_host_info, get_time_str
 from cvcore.runner.iter_based import IterBasedRunner, IterLoader
@@ -185,6 +186,7 @@ __all__ = [
     "get_state_dict",
     "get_time_str",
     "init_dist",
+    "init_searched_model",
     "load_checkpoint",
     "load_state_dict",
     "master_only",

@@ -36,7 +36,7 @@ from cvcore.runner.hooks.optimize import (
     OptimizerHook,
 )
 from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
-from cvcore.runner.hooks.rf_search import RFSearchHook
+from cvcore.runner.hooks.rf_search import RFSearchHook, init_searched_model
 from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook
 from cvcore.runner.registry import HOOKS
 
@@ -80,4 +80,5 @@ __all__ = [
     "TensorboardLoggerHook",
     "TextLoggerHook",
     "WeightAverageHook",
+    "init_searched_model",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,23 @@ class RFSearchHook(Hook):
             search = {**self.config.get("search", {}), "step": self.num_steps}
             path = Path(runner.work_dir) / f"local_search_config_step{self.num_steps}.json"
             dump({**self.config, "search": search, "structure": structure}, path)
+
+
+def init_searched_model(
+    model: nn.Module, custom_hooks: Iterable[Mapping[str, Any] | Hook] | None
+) -> None:
+    """Change a model as an `RFSearchHook` among a config's `custom_hooks` says, if there is one.
+
+    Args:
+        model: just built; its optimizer comes later, and its checkpoint has the changed keys.
+        custom_hooks: of the config.
+    """
+    for hook in custom_hooks or ():
+        if isinstance(hook, RFSearchHook):
+            hook.init_model(model)
+        elif isinstance(hook, Mapping) and hook.get("type") == RFSearchHook.__name__:
+            recipe = {key: value for key, value in hook.items() if key != "priority"}
+            HOOKS.build(recipe).init_model(model)
 
 
 def _inner(model: nn.Module) -> nn.Module:
