@@ -50,6 +50,22 @@ def test_every_module_of_cvcore_has_its_page() -> None:
     assert {"cnn", "ops", "image", "utils", "parallel", "dist"} <= pages
 
 
+def test_the_table_of_layers_names_what_the_registries_hold() -> None:
+    from cvcore import cnn
+
+    text = (DOCS / "reference" / "cnn.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert len(rows) == 7
+    for registry, names in rows:
+        # Other packages and tests register parts too; those of cvcore and torch are listed.
+        own = {
+            name
+            for name, layer in getattr(cnn, registry).module_dict.items()
+            if layer.__module__.startswith(("torch.", "cvcore."))
+        }
+        assert own == set(names.split(", ")), registry
+
+
 def test_an_example_that_shows_something_else_fails(tmp_path: Path) -> None:
     page = tmp_path / "wrong.md"
     page.write_text("```python\n>>> 1 + 1\n3\n\n```\n")

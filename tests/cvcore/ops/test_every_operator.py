@@ -195,6 +195,11 @@ CASES = {
         (ROIS[:, 0],),
         (ROIS[:0, 0],),
     ),
+    "soft_nms": Case(
+        lambda boxes, scores: ops.soft_nms(boxes, scores, 0.1)[0],
+        (ROIS[:, 1:].double(), torch.tensor([0.3, 0.9, 0.6]).double()),
+        ((0, 4), (0,)),
+    ),
     "SyncBatchNorm of one process": Case(
         ops.SyncBatchNorm(3, affine=False).double(),
         (noise(2, 3, 2, 2),),
@@ -202,7 +207,8 @@ CASES = {
     ),
 }
 ATTENTION = module(MultiScaleDeformableAttention(4, 2, 2, 2, batch_first=False))
-DIFFERENTIABLE = {name: case for name, case in CASES.items() if name != "batched_nms"}
+# Which boxes are kept, and soft scores, are steps and constants to the gradient.
+DIFFERENTIABLE = [name for name in CASES if name not in ("batched_nms", "soft_nms")]
 
 
 def with_gradients(inputs: tuple[Tensor, ...]) -> list[Tensor]:
@@ -243,3 +249,12 @@ def test_no_input_gives_no_output_or_zeros_that_a_gradient_flows_through(name: s
     out.sum().backward()
     assert inputs[0].grad is not None
     assert inputs[0].grad.isfinite().all()
+
+
+def test_groups_of_boxes_do_not_depend_on_memory_either() -> None:
+    dets = torch.cat((ROIS[:, 1:], torch.tensor([[0.3], [0.9], [0.6]])), dim=1)
+    groups = ops.nms_match(scattered(dets), 0.1)
+    assert [group.tolist() for group in groups] == [
+        group.tolist() for group in ops.nms_match(dets, 0.1)
+    ]
+    assert ops.nms_match(dets[:0], 0.1) == []

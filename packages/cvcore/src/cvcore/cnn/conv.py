@@ -16,6 +16,8 @@ CONV_LAYERS.register_module("Conv1d", module=nn.Conv1d)
 CONV_LAYERS.register_module("Conv2d", module=nn.Conv2d)
 CONV_LAYERS.register_module("Conv3d", module=nn.Conv3d)
 CONV_LAYERS.register_module("Conv", module=nn.Conv2d)
+CONV_LAYERS.register_module(module=nn.ConvTranspose2d)
+CONV_LAYERS.register_module(module=nn.ConvTranspose3d)
 
 
 def split_type(cfg: Mapping[str, Any], registry: Registry) -> tuple[Any, dict[str, Any]]:
