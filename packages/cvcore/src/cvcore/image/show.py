@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageShow
@@ -26,7 +27,7 @@ class Color(Enum):
     black = (0, 0, 0)
 
 
-ColorLike = Color | str | int | Sequence[int] | np.ndarray
+ColorLike: TypeAlias = Color | str | int | Sequence[int] | np.ndarray
 
 
 def color_val(color: ColorLike) -> tuple[int, int, int]:
