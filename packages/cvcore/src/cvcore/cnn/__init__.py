@@ -1,8 +1,5 @@
 """Building blocks of networks: modules that initialise themselves, and layers chosen by name."""
 
-from cvcore.cnn.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
-from cvcore.cnn.adaptive_conv import Conv2dAdaptivePadding
-from cvcore.cnn.attention import MultiheadAttention, build_attention
 from cvcore.cnn.backbones import VGG, AlexNet, ResNet, make_res_layer, make_vgg_layer
 from cvcore.cnn.base_module import BaseModule, ModuleDict, ModuleList, Sequential
 from cvcore.cnn.complexity import (
@@ -10,16 +7,9 @@ from cvcore.cnn.complexity import (
     get_model_complexity_info,
     params_to_string,
 )
-from cvcore.cnn.context_block import ContextBlock
-from cvcore.cnn.conv import build_conv_layer
 from cvcore.cnn.conv_module import ConvModule
-from cvcore.cnn.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
-from cvcore.cnn.deformable_attention import MultiScaleDeformableAttention
 from cvcore.cnn.depthwise_separable import DepthwiseSeparableConvModule
-from cvcore.cnn.drop import Dropout, DropPath, build_dropout, drop_path
-from cvcore.cnn.feedforward import FFN, build_feedforward_network
 from cvcore.cnn.fuse_conv_bn import fuse_conv_bn
-from cvcore.cnn.generalized_attention import GeneralizedAttention
 from cvcore.cnn.init import (
     bias_init_with_prob,
     caffe2_xavier_init,
@@ -42,11 +32,29 @@ from cvcore.cnn.initializers import (
     XavierInit,
     initialize,
 )
-from cvcore.cnn.non_local import NonLocal1d, NonLocal2d, NonLocal3d
-from cvcore.cnn.norm import build_norm_layer, infer_abbr, is_norm
-from cvcore.cnn.padding import build_padding_layer
-from cvcore.cnn.patch import AdaptivePadding, PatchEmbed, PatchMerging
-from cvcore.cnn.plugin import build_plugin_layer
+from cvcore.cnn.layers.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
+from cvcore.cnn.layers.adaptive_conv import Conv2dAdaptivePadding
+from cvcore.cnn.layers.conv import build_conv_layer
+from cvcore.cnn.layers.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
+from cvcore.cnn.layers.drop import Dropout, DropPath, build_dropout, drop_path
+from cvcore.cnn.layers.norm import build_norm_layer, infer_abbr, is_norm
+from cvcore.cnn.layers.padding import build_padding_layer
+from cvcore.cnn.layers.plugin import build_plugin_layer
+from cvcore.cnn.layers.scale import Scale
+from cvcore.cnn.layers.switchable_conv import SAConv2d
+from cvcore.cnn.layers.upsample import PixelShufflePack, build_upsample_layer
+from cvcore.cnn.layers.wrappers import (
+    Conv2d,
+    Conv3d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Linear,
+    MaxPool2d,
+    MaxPool3d,
+)
+from cvcore.cnn.plugins.context_block import ContextBlock
+from cvcore.cnn.plugins.generalized_attention import GeneralizedAttention
+from cvcore.cnn.plugins.non_local import NonLocal1d, NonLocal2d, NonLocal3d
 from cvcore.cnn.registry import (
     ACTIVATION_LAYERS,
     ATTENTION,
@@ -66,26 +74,18 @@ from cvcore.cnn.registry import (
     build_model_from_cfg,
 )
 from cvcore.cnn.rf_search import Conv2dRFSearchOp
-from cvcore.cnn.scale import Scale
-from cvcore.cnn.switchable_conv import SAConv2d
 from cvcore.cnn.sync_bn import revert_sync_batchnorm
-from cvcore.cnn.transformer import (
+from cvcore.cnn.transformer.attention import MultiheadAttention, build_attention
+from cvcore.cnn.transformer.deformable_attention import MultiScaleDeformableAttention
+from cvcore.cnn.transformer.feedforward import FFN, build_feedforward_network
+from cvcore.cnn.transformer.layers import (
     BaseTransformerLayer,
     TransformerLayerSequence,
     build_positional_encoding,
     build_transformer_layer,
     build_transformer_layer_sequence,
 )
-from cvcore.cnn.upsample import PixelShufflePack, build_upsample_layer
-from cvcore.cnn.wrappers import (
-    Conv2d,
-    Conv3d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-    Linear,
-    MaxPool2d,
-    MaxPool3d,
-)
+from cvcore.cnn.transformer.patch import AdaptivePadding, PatchEmbed, PatchMerging
 
 __all__ = [
     "ACTIVATION_LAYERS",

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from cvcore.cnn.deform import with_current_names
+from cvcore.cnn.layers.deform import with_current_names
 from cvcore.cnn.registry import CONV_LAYERS
 from cvcore.errors import ConfigError
 from cvcore.registry import Registry
