@@ -72,12 +72,14 @@ from cvcore.runner.hooks import (
     OptimizerHook,
     PolyLrUpdaterHook,
     ProfilerHook,
+    RFSearchHook,
     StepLrUpdaterHook,
     StepMomentumUpdaterHook,
     SyncBuffersHook,
     TensorboardLoggerHook,
     TextLoggerHook,
     WeightAverageHook,
+    init_searched_model,
 )
 from cvcore.runner.info import get_host_info, get_time_str
 from cvcore.runner.iter_based import IterBasedRunner, IterLoader
@@ -154,6 +156,7 @@ __all__ = [
     "PolyLrUpdaterHook",
     "Priority",
     "ProfilerHook",
+    "RFSearchHook",
     "Runner",
     "Sequential",
     "StateDictError",
@@ -183,6 +186,7 @@ __all__ = [
     "get_state_dict",
     "get_time_str",
     "init_dist",
+    "init_searched_model",
     "load_checkpoint",
     "load_state_dict",
     "master_only",

@@ -36,6 +36,7 @@ from cvcore.runner.hooks.optimize import (
     OptimizerHook,
 )
 from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
+from cvcore.runner.hooks.rf_search import RFSearchHook, init_searched_model
 from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook
 from cvcore.runner.registry import HOOKS
 
@@ -72,10 +73,12 @@ __all__ = [
     "OptimizerHook",
     "PolyLrUpdaterHook",
     "ProfilerHook",
+    "RFSearchHook",
     "StepLrUpdaterHook",
     "StepMomentumUpdaterHook",
     "SyncBuffersHook",
     "TensorboardLoggerHook",
     "TextLoggerHook",
     "WeightAverageHook",
+    "init_searched_model",
 ]

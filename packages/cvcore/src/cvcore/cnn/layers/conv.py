@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from cvcore.cnn.deform import with_current_names
+from cvcore.cnn.layers.deform import with_current_names
 from cvcore.cnn.registry import CONV_LAYERS
 from cvcore.errors import ConfigError
 from cvcore.registry import Registry
@@ -16,6 +16,8 @@ CONV_LAYERS.register_module("Conv1d", module=nn.Conv1d)
 CONV_LAYERS.register_module("Conv2d", module=nn.Conv2d)
 CONV_LAYERS.register_module("Conv3d", module=nn.Conv3d)
 CONV_LAYERS.register_module("Conv", module=nn.Conv2d)
+CONV_LAYERS.register_module(module=nn.ConvTranspose2d)
+CONV_LAYERS.register_module(module=nn.ConvTranspose3d)
 
 
 def split_type(cfg: Mapping[str, Any], registry: Registry) -> tuple[Any, dict[str, Any]]:

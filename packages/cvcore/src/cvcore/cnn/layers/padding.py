@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from cvcore.cnn.conv import split_type
+from cvcore.cnn.layers.conv import split_type
 from cvcore.cnn.registry import PADDING_LAYERS
 
 PADDING_LAYERS.register_module("zero", module=nn.ZeroPad2d)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from cvcore.cnn.conv import split_type
+from cvcore.cnn.layers.conv import split_type
 from cvcore.cnn.registry import NORM_LAYERS
 
 for _names, _layer in (

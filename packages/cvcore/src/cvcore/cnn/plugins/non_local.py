@@ -14,40 +14,32 @@ from cvcore.cnn.registry import PLUGIN_LAYERS
 from cvcore.errors import ConfigError
 
 LayerConfig = Mapping[str, Any]
+_CONV1D: LayerConfig = {"type": "Conv1d"}
 _CONV2D: LayerConfig = {"type": "Conv2d"}
+_CONV3D: LayerConfig = {"type": "Conv3d"}
 _MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 
 
-@PLUGIN_LAYERS.register_module()
-class NonLocal2d(nn.Module):
-    """Adds to every pixel a mean over all pixels, weighted by how alike they are.
+class _NonLocal(nn.Module):
+    """What the block is in any number of dimensions; `max_pool` halves each of them."""
 
-    Args:
-        in_channels: channels of input and output.
-        sub_sample: halve the resolution of what is averaged.
-        conv_cfg: recipe of the convolutions.
-        reduction: `in_channels` over the channels in between.
-        use_scale: divide the embedded Gaussian's similarities by the root of their channels.
-        norm_cfg: recipe of the norm after the last convolution.
-        mode: the measure of likeness: `'gaussian'`, `'embedded_gaussian'`, `'dot_product'` or
-            `'concatenation'`.
-    """
-
-    _abbr_ = "nonlocal_block"
+    max_pool: type[nn.Module]
 
     def __init__(
         self,
         in_channels: int,
-        sub_sample: bool = False,
-        conv_cfg: LayerConfig | None = _CONV2D,
-        reduction: int = 2,
-        use_scale: bool = True,
-        norm_cfg: LayerConfig | None = None,
-        mode: str = "embedded_gaussian",
+        sub_sample: bool,
+        conv_cfg: LayerConfig | None,
+        reduction: int,
+        use_scale: bool,
+        norm_cfg: LayerConfig | None,
+        mode: str,
     ) -> None:
         super().__init__()
         if mode not in _MODES:
-            raise ConfigError(f"NonLocal2d: mode={mode!r}; give one of {', '.join(_MODES)}")
+            raise ConfigError(
+                f"{type(self).__name__}: mode={mode!r}; give one of {', '.join(_MODES)}"
+            )
         self.in_channels = in_channels
         self.reduction = reduction
         self.use_scale = use_scale
@@ -74,7 +66,7 @@ class NonLocal2d(nn.Module):
             self.concat_project = ConvModule(self.inter_channels * 2, 1, 1, bias=False)
         self.init_weights()
         if sub_sample:
-            pool = nn.MaxPool2d(kernel_size=2)
+            pool = self.max_pool(kernel_size=2)
             self.g = nn.Sequential(self.g, pool)
             self.phi = pool if mode == "gaussian" else nn.Sequential(self.phi, pool)
 
@@ -113,7 +105,74 @@ class NonLocal2d(nn.Module):
         return products.softmax(dim=-1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n, c, h, w) to the same shape."""
+        """Map (n, c, ...) to the same shape."""
         values = self.g(x).flatten(2).transpose(1, 2)
         mean = (self.similarities(x) @ values).transpose(1, 2)
         return x + self.conv_out(mean.reshape(len(x), self.inter_channels, *x.shape[2:]))
+
+
+@PLUGIN_LAYERS.register_module()
+class NonLocal2d(_NonLocal):
+    """Adds to every pixel a mean over all pixels, weighted by how alike they are.
+
+    Args:
+        in_channels: channels of input and output.
+        sub_sample: halve the resolution of what is averaged.
+        conv_cfg: recipe of the convolutions.
+        reduction: `in_channels` over the channels in between.
+        use_scale: divide the embedded Gaussian's similarities by the root of their channels.
+        norm_cfg: recipe of the norm after the last convolution.
+        mode: the measure of likeness: `'gaussian'`, `'embedded_gaussian'`, `'dot_product'` or
+            `'concatenation'`.
+    """
+
+    _abbr_ = "nonlocal_block"
+    max_pool = nn.MaxPool2d
+
+    def __init__(
+        self,
+        in_channels: int,
+        sub_sample: bool = False,
+        conv_cfg: LayerConfig | None = _CONV2D,
+        reduction: int = 2,
+        use_scale: bool = True,
+        norm_cfg: LayerConfig | None = None,
+        mode: str = "embedded_gaussian",
+    ) -> None:
+        super().__init__(in_channels, sub_sample, conv_cfg, reduction, use_scale, norm_cfg, mode)
+
+
+class NonLocal1d(_NonLocal):
+    """The block over the steps of (n, c, length); arguments as of :class:`NonLocal2d`."""
+
+    max_pool = nn.MaxPool1d
+
+    def __init__(
+        self,
+        in_channels: int,
+        sub_sample: bool = False,
+        conv_cfg: LayerConfig | None = _CONV1D,
+        reduction: int = 2,
+        use_scale: bool = True,
+        norm_cfg: LayerConfig | None = None,
+        mode: str = "embedded_gaussian",
+    ) -> None:
+        super().__init__(in_channels, sub_sample, conv_cfg, reduction, use_scale, norm_cfg, mode)
+
+
+class NonLocal3d(_NonLocal):
+    """The block over the places of (n, c, time, h, w); arguments as of :class:`NonLocal2d`."""
+
+    max_pool = nn.MaxPool3d
+
+    def __init__(
+        self,
+        in_channels: int,
+        sub_sample: bool = False,
+        conv_cfg: LayerConfig | None = _CONV3D,
+        reduction: int = 2,
+        use_scale: bool = True,
+        norm_cfg: LayerConfig | None = None,
+        mode: str = "embedded_gaussian",
+    ) -> None:
+        super().__init__(in_channels, sub_sample, conv_cfg, reduction, use_scale, norm_cfg, mode)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cvcore.cnn.registry import CONV_LAYERS
 
@@ -19,6 +20,33 @@ Size = int | tuple[int, int]
 
 def _filter_mean(weight: Tensor) -> Tensor:
     return weight.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def conv_ws_2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+    groups: int = 1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Convolve (n, in_channels, h, w) with filters brought to mean 0 and standard deviation 1.
+
+    Args:
+        input: (n, in_channels, h, w).
+        weight: (out_channels, in_channels / groups, kh, kw).
+        bias: (out_channels,).
+        stride: as of a convolution, like padding, dilation and groups.
+        padding: pixels added on every side.
+        dilation: spacing of the kernel's points.
+        groups: blocks of channels that do not see each other.
+        eps: added to the standard deviation.
+    """
+    spread = weight.std(dim=(1, 2, 3), keepdim=True) + eps
+    standardised = (weight - _filter_mean(weight)) / spread
+    return F.conv2d(input, standardised, bias, stride, padding, dilation, groups)
 
 
 @CONV_LAYERS.register_module("ConvWS")
@@ -44,9 +72,16 @@ class ConvWS2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (n, in_channels, h, w)."""
-        spread = self.weight.std(dim=(1, 2, 3), keepdim=True) + self.eps
-        weight = (self.weight - _filter_mean(self.weight)) / spread
-        return self._conv_forward(x, weight, self.bias)
+        return conv_ws_2d(
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            self.eps,
+        )
 
 
 @CONV_LAYERS.register_module(name="ConvAWS")

@@ -124,7 +124,8 @@ class MultiScaleDeformableAttention(BaseModule):
             value = value.masked_fill(key_padding_mask[..., None], 0.0)
         batch, num_queries, _channels = query.shape
         grid = (batch, num_queries, self.num_heads, self.num_levels, self.num_points)
-        weights = self.attention_weights(query).view(*grid[:3], -1).softmax(dim=-1).view(grid)
+        weights = self.attention_weights(query).unflatten(2, grid[2:]).flatten(3)
+        weights = weights.softmax(dim=-1).view(grid)
         output = multi_scale_deformable_attn(
             value.unflatten(-1, (self.num_heads, -1)),
             spatial_shapes,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvcore.cnn.conv_ws import ConvAWS2d, Size
 from cvcore.cnn.init import constant_init
+from cvcore.cnn.layers.conv_ws import ConvAWS2d, Size
 from cvcore.cnn.registry import CONV_LAYERS
 from cvcore.ops.deform_conv import deform_conv2d
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn.activation import build_activation_layer
 from cvcore.cnn.base_module import BaseModule, Sequential
-from cvcore.cnn.drop import build_dropout
 from cvcore.cnn.initializers import InitConfig
+from cvcore.cnn.layers.activation import build_activation_layer
+from cvcore.cnn.layers.drop import build_dropout
 from cvcore.cnn.registry import FEEDFORWARD_NETWORK
 from cvcore.errors import ConfigError
 

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from cvcore.cnn.base_module import BaseModule
-from cvcore.cnn.drop import build_dropout
 from cvcore.cnn.initializers import InitConfig
+from cvcore.cnn.layers.drop import build_dropout
 from cvcore.cnn.registry import ATTENTION
 
 LayerConfig = Mapping[str, Any]

@@ -8,13 +8,14 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvcore.cnn.conv import split_type
 from cvcore.cnn.init import xavier_init
+from cvcore.cnn.layers.conv import split_type
 from cvcore.cnn.registry import UPSAMPLE_LAYERS
 
 UPSAMPLE_LAYERS.register_module("nearest", module=nn.Upsample)
 UPSAMPLE_LAYERS.register_module("bilinear", module=nn.Upsample)
 UPSAMPLE_LAYERS.register_module("deconv", module=nn.ConvTranspose2d)
+UPSAMPLE_LAYERS.register_module("deconv3d", module=nn.ConvTranspose3d)
 
 
 @UPSAMPLE_LAYERS.register_module(name="pixel_shuffle")

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from cvcore.cnn.conv import split_type
+from cvcore.cnn.layers.conv import split_type
 from cvcore.cnn.registry import PLUGIN_LAYERS
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvcore.cnn.attention import build_attention
 from cvcore.cnn.base_module import BaseModule, ModuleList
-from cvcore.cnn.feedforward import build_feedforward_network
 from cvcore.cnn.initializers import InitConfig
-from cvcore.cnn.norm import build_norm_layer
+from cvcore.cnn.layers.norm import build_norm_layer
 from cvcore.cnn.registry import (
     POSITIONAL_ENCODING,
     TRANSFORMER_LAYER,
     TRANSFORMER_LAYER_SEQUENCE,
 )
+from cvcore.cnn.transformer.attention import build_attention
+from cvcore.cnn.transformer.feedforward import build_feedforward_network
 from cvcore.errors import ConfigError
 
 LayerConfig = Mapping[str, Any]

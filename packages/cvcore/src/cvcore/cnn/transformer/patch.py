@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvcore.cnn.adaptive_conv import same_padding
 from cvcore.cnn.base_module import BaseModule
-from cvcore.cnn.conv import build_conv_layer
 from cvcore.cnn.initializers import InitConfig
-from cvcore.cnn.norm import build_norm_layer
+from cvcore.cnn.layers.adaptive_conv import same_padding
+from cvcore.cnn.layers.conv import build_conv_layer
+from cvcore.cnn.layers.norm import build_norm_layer
 from cvcore.errors import ConfigError
 
 LayerConfig = Mapping[str, Any]

@@ -24,7 +24,8 @@ for _layer in (
 ):
     ACTIVATION_LAYERS.register_module(module=_layer)
 
-ACTIVATION_LAYERS.register_module("HSwish", module=nn.Hardswish)
+HSwish = nn.Hardswish
+ACTIVATION_LAYERS.register_module("HSwish", module=HSwish)
 
 # These take no `inplace` argument.
 NOT_INPLACE = frozenset({"Tanh", "PReLU", "Sigmoid", "HSigmoid", "Swish", "GELU", "Clamp", "Clip"})

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvcore.cnn import ContextBlock, GeneralizedAttention, NonLocal2d
+from cvcore.cnn import ContextBlock, GeneralizedAttention, NonLocal1d, NonLocal2d, NonLocal3d
 from cvcore.errors import ConfigError
 
 
@@ -105,6 +105,21 @@ def test_a_gaussian_non_local_block_compares_the_input_itself() -> None:
     mean = (tokens @ tokens.T).softmax(1) @ block.g(x)[0].flatten(1).T
     expected = x + block.conv_out(mean.T.reshape(1, 1, 2, 2))
     assert torch.allclose(block(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(NonLocal1d, (5,)), (NonLocal3d, (2, 3, 2))])
+def test_a_non_local_block_is_the_same_in_one_and_three_dimensions(
+    kind: type, shape: tuple[int, ...]
+) -> None:
+    block = randomised(kind(4, use_scale=True))
+    x = torch.randn(1, 4, *shape)
+    torch.testing.assert_close(block(x), loop_non_local(block, x))
+
+
+@pytest.mark.parametrize(("kind", "dims"), [(NonLocal1d, 1), (NonLocal3d, 3)])
+def test_sub_sampling_halves_every_dimension(kind: type, dims: int) -> None:
+    block = randomised(kind(2, sub_sample=True))
+    assert block.similarities(torch.randn(1, 2, *[4] * dims)).shape == (1, 4**dims, 2**dims)
 
 
 def test_a_non_local_block_refuses_an_unknown_mode() -> None:
