@@ -24,20 +24,25 @@ from cvcore.fileio.paths import (
     symlink,
 )
 from cvcore.fileio.plain_pickle import load_plain_pickle
+from cvcore.fileio.remote import FsspecBackend
 from cvcore.fileio.storage import (
     BaseStorageBackend,
     HardDiskBackend,
     HTTPBackend,
     MemoryBackend,
 )
+from cvcore.fileio.stores import LmdbBackend, MemcachedBackend
 
 __all__ = [
     "BaseFileHandler",
     "BaseStorageBackend",
     "FileClient",
+    "FsspecBackend",
     "HTTPBackend",
     "HardDiskBackend",
     "JsonHandler",
+    "LmdbBackend",
+    "MemcachedBackend",
     "MemoryBackend",
     "PickleHandler",
     "TomlHandler",
