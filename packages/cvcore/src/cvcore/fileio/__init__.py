@@ -32,6 +32,7 @@ from cvcore.fileio.storage import (
     MemoryBackend,
 )
 from cvcore.fileio.stores import LmdbBackend, MemcachedBackend
+from cvcore.fileio.web import download, place_in_cache
 
 __all__ = [
     "BaseFileHandler",
@@ -50,6 +51,7 @@ __all__ = [
     "atomic_write",
     "check_file_exist",
     "dict_from_file",
+    "download",
     "dump",
     "fopen",
     "is_filepath",
@@ -57,6 +59,7 @@ __all__ = [
     "load",
     "load_plain_pickle",
     "mkdir_or_exist",
+    "place_in_cache",
     "register_handler",
     "scandir",
     "symlink",
