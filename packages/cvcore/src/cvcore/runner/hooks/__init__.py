@@ -7,7 +7,17 @@ from cvcore.runner.hooks.checkpoint import CheckpointHook
 from cvcore.runner.hooks.closure import ClosureHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
 from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
-from cvcore.runner.hooks.logger import LoggerHook, TensorboardLoggerHook, TextLoggerHook
+from cvcore.runner.hooks.logger import (
+    ClearMLLoggerHook,
+    DvcliveLoggerHook,
+    LoggerHook,
+    MlflowLoggerHook,
+    NeptuneLoggerHook,
+    TensorboardLoggerHook,
+    TextLoggerHook,
+    TrackerHook,
+    WandbLoggerHook,
+)
 from cvcore.runner.hooks.lr_cycles import CyclicLrUpdaterHook, OneCycleLrUpdaterHook
 from cvcore.runner.hooks.lr_updater import (
     CosineAnnealingLrUpdaterHook,
@@ -42,6 +52,7 @@ from cvcore.runner.registry import HOOKS
 __all__ = [
     "HOOKS",
     "CheckpointHook",
+    "ClearMLLoggerHook",
     "ClosureHook",
     "CosineAnnealingLrUpdaterHook",
     "CosineAnnealingMomentumUpdaterHook",
@@ -50,6 +61,7 @@ __all__ = [
     "CyclicMomentumUpdaterHook",
     "DistEvalHook",
     "DistSamplerSeedHook",
+    "DvcliveLoggerHook",
     "EMAHook",
     "EmptyCacheHook",
     "EvalHook",
@@ -66,7 +78,9 @@ __all__ = [
     "LinearAnnealingMomentumUpdaterHook",
     "LoggerHook",
     "LrUpdaterHook",
+    "MlflowLoggerHook",
     "MomentumUpdaterHook",
+    "NeptuneLoggerHook",
     "OneCycleLrUpdaterHook",
     "OneCycleMomentumUpdaterHook",
     "OptimizerHook",
@@ -77,5 +91,7 @@ __all__ = [
     "SyncBuffersHook",
     "TensorboardLoggerHook",
     "TextLoggerHook",
+    "TrackerHook",
+    "WandbLoggerHook",
     "WeightAverageHook",
 ]
