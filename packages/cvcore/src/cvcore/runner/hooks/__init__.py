@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import CheckpointHook
 from cvcore.runner.hooks.closure import ClosureHook
+from cvcore.runner.hooks.early_stopping import EarlyStoppingHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
 from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
 from cvcore.runner.hooks.logger import (
@@ -19,6 +20,7 @@ from cvcore.runner.hooks.logger import (
     WandbLoggerHook,
 )
 from cvcore.runner.hooks.lr_cycles import CyclicLrUpdaterHook, OneCycleLrUpdaterHook
+from cvcore.runner.hooks.lr_plateau import ReduceOnPlateauLrUpdaterHook
 from cvcore.runner.hooks.lr_updater import (
     CosineAnnealingLrUpdaterHook,
     CosineRestartLrUpdaterHook,
@@ -63,6 +65,7 @@ __all__ = [
     "DistSamplerSeedHook",
     "DvcliveLoggerHook",
     "EMAHook",
+    "EarlyStoppingHook",
     "EmptyCacheHook",
     "EvalHook",
     "ExpLrUpdaterHook",
@@ -86,6 +89,7 @@ __all__ = [
     "OptimizerHook",
     "PolyLrUpdaterHook",
     "ProfilerHook",
+    "ReduceOnPlateauLrUpdaterHook",
     "StepLrUpdaterHook",
     "StepMomentumUpdaterHook",
     "SyncBuffersHook",
