@@ -89,6 +89,7 @@ from cvcore.runner.hooks import (
 )
 from cvcore.runner.info import get_host_info, get_time_str
 from cvcore.runner.iter_based import IterBasedRunner, IterLoader
+from cvcore.runner.layer_decay import LayerDecayOptimizerConstructor
 from cvcore.runner.log_buffer import LogBuffer
 from cvcore.runner.optimizer import (
     DefaultOptimizerConstructor,
@@ -148,6 +149,7 @@ __all__ = [
     "IterBasedRunner",
     "IterLoader",
     "IterTimerHook",
+    "LayerDecayOptimizerConstructor",
     "LinearAnnealingLrUpdaterHook",
     "LinearAnnealingMomentumUpdaterHook",
     "LogBuffer",

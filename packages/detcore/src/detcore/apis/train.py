@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+import detcore.apis.layer_decay  # noqa: F401  (registers a constructor that configs name)
 from cvcore import Config
 from cvcore.dist import get_dist_info
 from cvcore.log import get_logger
