@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+import detcore.apis.layer_decay  # noqa: F401  (registers a constructor that configs name)
 from cvcore import Config
 from cvcore.dist import get_dist_info
 from cvcore.log import get_logger
@@ -21,7 +22,6 @@ from cvcore.runner import (
     DistSamplerSeedHook,
     EpochBasedRunner,
     EvalHook,
-    Fp16OptimizerHook,
     Hook,
     OptimizerHook,
     build_optimizer,
@@ -33,6 +33,12 @@ from detcore.apis.device import choose_device
 from detcore.apis.test import multi_gpu_test, single_gpu_test
 from detcore.datasets import build_dataloader, build_dataset, replace_ImageToTensor
 from detcore.errors import DetcoreError
+
+# What steps the optimizer under ``fp16 = dict(...)``, for what does so without.
+IN_HALF_PRECISION = {
+    "OptimizerHook": "Fp16OptimizerHook",
+    "GradientCumulativeOptimizerHook": "GradientCumulativeFp16OptimizerHook",
+}
 
 
 def get_root_logger(
@@ -170,7 +176,9 @@ def optimizer_hook(cfg: Config, distributed: bool) -> Hook:
     settings: Mapping[str, Any] = cfg.get("optimizer_config") or {}
     fp16 = cfg.get("fp16")
     if fp16 is not None:
-        return Fp16OptimizerHook(**settings, **fp16, distributed=distributed)
+        plain = settings.get("type", "OptimizerHook")
+        recipe = {**settings, **fp16, "type": IN_HALF_PRECISION.get(plain, plain)}
+        return HOOKS.build(recipe, default_args={"distributed": distributed})
     if "type" in settings:
         return HOOKS.build(settings)
     return OptimizerHook(**settings)

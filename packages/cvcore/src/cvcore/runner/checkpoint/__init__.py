@@ -18,6 +18,7 @@ from cvcore.runner.checkpoint.save import (
 )
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 from cvcore.runner.checkpoint.seal import verify_file
+from cvcore.runner.checkpoint.zoos import torchvision_url
 
 __all__ = [
     "CheckpointLoader",
@@ -32,6 +33,7 @@ __all__ = [
     "point_latest_to",
     "read_checkpoint",
     "save_checkpoint",
+    "torchvision_url",
     "verify_file",
     "weights_to_cpu",
 ]

@@ -5,10 +5,22 @@ from __future__ import annotations
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import CheckpointHook
 from cvcore.runner.hooks.closure import ClosureHook
+from cvcore.runner.hooks.early_stopping import EarlyStoppingHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
 from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
-from cvcore.runner.hooks.logger import LoggerHook, TensorboardLoggerHook, TextLoggerHook
+from cvcore.runner.hooks.logger import (
+    ClearMLLoggerHook,
+    DvcliveLoggerHook,
+    LoggerHook,
+    MlflowLoggerHook,
+    NeptuneLoggerHook,
+    TensorboardLoggerHook,
+    TextLoggerHook,
+    TrackerHook,
+    WandbLoggerHook,
+)
 from cvcore.runner.hooks.lr_cycles import CyclicLrUpdaterHook, OneCycleLrUpdaterHook
+from cvcore.runner.hooks.lr_plateau import ReduceOnPlateauLrUpdaterHook
 from cvcore.runner.hooks.lr_updater import (
     CosineAnnealingLrUpdaterHook,
     CosineRestartLrUpdaterHook,
@@ -43,6 +55,7 @@ from cvcore.runner.registry import HOOKS
 __all__ = [
     "HOOKS",
     "CheckpointHook",
+    "ClearMLLoggerHook",
     "ClosureHook",
     "CosineAnnealingLrUpdaterHook",
     "CosineAnnealingMomentumUpdaterHook",
@@ -51,7 +64,9 @@ __all__ = [
     "CyclicMomentumUpdaterHook",
     "DistEvalHook",
     "DistSamplerSeedHook",
+    "DvcliveLoggerHook",
     "EMAHook",
+    "EarlyStoppingHook",
     "EmptyCacheHook",
     "EvalHook",
     "ExpLrUpdaterHook",
@@ -67,18 +82,23 @@ __all__ = [
     "LinearAnnealingMomentumUpdaterHook",
     "LoggerHook",
     "LrUpdaterHook",
+    "MlflowLoggerHook",
     "MomentumUpdaterHook",
+    "NeptuneLoggerHook",
     "OneCycleLrUpdaterHook",
     "OneCycleMomentumUpdaterHook",
     "OptimizerHook",
     "PolyLrUpdaterHook",
     "ProfilerHook",
     "RFSearchHook",
+    "ReduceOnPlateauLrUpdaterHook",
     "StepLrUpdaterHook",
     "StepMomentumUpdaterHook",
     "SyncBuffersHook",
     "TensorboardLoggerHook",
     "TextLoggerHook",
+    "TrackerHook",
+    "WandbLoggerHook",
     "WeightAverageHook",
     "init_searched_model",
 ]
