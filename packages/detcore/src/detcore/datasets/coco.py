@@ -68,34 +68,38 @@ class CocoDataset(CustomDataset):
 
     def load_annotations(self, ann_file: str) -> list[dict[str, Any]]:
         """Read the json; one dict an image."""
-        content = self.file_client.get(ann_file)
-        self.records = read_coco(content, ann_file, need_annotations=not self.test_mode)
-        self._match_classes(ann_file)
+        self.records = self._read_records(ann_file)
+        if self.CLASSES is None:
+            self.CLASSES = self.records.names_by_id()
+        self._match_classes(self.CLASSES, ann_file)
         self._sort_out()
         self._positions = {image["id"]: i for i, image in enumerate(self.records.images)}
         return self.records.images
 
-    def _match_classes(self, ann_file: str) -> None:
-        if self.CLASSES is None:
-            raise ClassMismatchError(f"{ann_file}: {type(self).__name__} needs the class names")
+    def _read_records(self, ann_file: str) -> CocoRecords:
+        """The content of the annotation file."""
+        content = self.file_client.get(ann_file)
+        return read_coco(content, ann_file, need_annotations=not self.test_mode)
+
+    def _match_classes(self, classes: Sequence[str], ann_file: str) -> None:
         names = self.records.category_names
-        missing = [name for name in self.CLASSES if name not in names]
+        missing = [name for name in classes if name not in names]
         if missing:
             near = "".join(f"\n  {name!r}{hint(name, names)}" for name in missing[:5])
             more = f"\n  and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise ClassMismatchError(
-                f"{ann_file}: {len(missing)} of {len(self.CLASSES)} classes are not among its "
+                f"{ann_file}: {len(missing)} of {len(classes)} classes are not among its "
                 f"{len(names)} categories ({', '.join(names[:10])}"
                 f"{', ...' if len(names) > 10 else ''}):{near}{more}\n"
                 "Set classes=(...) of this dataset, and num_classes of the model, to the names in "
                 "the file"
             )
-        twice = [name for name in self.CLASSES if names.count(name) > 1]
+        twice = [name for name in classes if names.count(name) > 1]
         if twice:
             raise AnnotationError(
                 f"{ann_file}: {twice[0]!r} is the name of several categories; give each its own"
             )
-        self.cat_ids = [self.records.category_ids[names.index(name)] for name in self.CLASSES]
+        self.cat_ids = [self.records.category_ids[names.index(name)] for name in classes]
         self.cat2label = {category_id: i for i, category_id in enumerate(self.cat_ids)}
 
     def _sort_out(self) -> None:

@@ -9,6 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
+from cvcore.errors import ImageDecodeError
+from cvcore.image.codec import FORMATS
+
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 _SPLITS = {
@@ -16,6 +21,8 @@ _SPLITS = {
     "val": ("val", "valid", "validation", "eval"),
     "test": ("test", "testing"),
 }
+_ORIENTATION_TAG = 0x0112
+_LYING = (5, 6, 7, 8)  # orientations that swap width and height
 _WORDS = re.compile(r"[a-z]+")
 
 
@@ -81,3 +88,18 @@ def search_file(path: Path, pattern: re.Pattern[bytes]) -> re.Match[bytes] | Non
         found = pattern.search(content)
         # A match refers to the mapping, which is closed on the way out.
         return None if found is None else pattern.match(bytes(found.group()))
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of an image as it is decoded, upright; only its header is read.
+
+    Raises:
+        ImageDecodeError: The file is not an image of a known format.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION_TAG, 1) in _LYING
+    except OSError as error:
+        raise ImageDecodeError(str(path), error) from error
+    return (height, width) if turned else (width, height)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from cvcore.fileio import load
-from detcore.datasets.formats.folder import Split, pictures_in
+from detcore.datasets.formats.document import CocoDocument, Document
+from detcore.datasets.formats.folder import Split, picture_size, pictures_in
 from detcore.errors import AnnotationError
 
 SPLITS = ("train", "val", "test")
@@ -153,3 +154,45 @@ def _parse_line(line: str, where: str, num_classes: int) -> tuple[int, np.ndarra
     if not np.isfinite(values).all():
         raise AnnotationError(f"{where}: a coordinate is not a finite number")
     return label, values
+
+
+def read_split(file: Path, split: str, images_root: Path) -> Document:
+    """One split of a YOLO folder as a COCO document; boxes in pixels.
+
+    Args:
+        file: The ``data.yaml``.
+        split: A key of it.
+        images_root: File names of the images start from here.
+
+    Raises:
+        AnnotationError: The yaml has no such split, or a label file is wrong.
+    """
+    names, folders = read_data_yaml(file)
+    if split not in folders:
+        raise AnnotationError(f"{file}: no split {split!r}; it has {', '.join(folders) or 'none'}")
+    images = [image for folder in folders[split] for image in images_of(folder)]
+    return read_images(images, [label_file_of(image) for image in images], names, images_root)
+
+
+def read_images(
+    images: Sequence[Path], labels: Sequence[Path], names: Sequence[str], images_root: Path
+) -> Document:
+    """Images with their label files as a COCO document; boxes in pixels."""
+    document = CocoDocument(names)
+    for image, label_file in zip(images, labels, strict=True):
+        width, height = picture_size(image)
+        image_id = document.add_image(_relative(image, images_root), width, height)
+        found = read_labels(label_file, len(names))
+        for label, box, polygon in zip(found.classes, found.boxes, found.polygons, strict=True):
+            if polygon is None:
+                document.add_box(image_id, names[label], box * [width, height, width, height])
+            else:
+                document.add_polygons(image_id, names[label], [polygon * [width, height]])
+    return document.as_dict()
+
+
+def _relative(image: Path, root: Path) -> str:
+    """The path from `root`, or the absolute one of an image elsewhere."""
+    if image.is_relative_to(root):
+        return image.relative_to(root).as_posix()
+    return image.resolve().as_posix()
