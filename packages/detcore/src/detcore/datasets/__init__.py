@@ -6,6 +6,14 @@ from detcore.datasets.base import CustomDataset
 from detcore.datasets.build import build_dataset, get_loading_pipeline, replace_ImageToTensor
 from detcore.datasets.coco import CocoDataset
 from detcore.datasets.loader import build_dataloader
+from detcore.datasets.public.coco_kin import (
+    DeepFashionDataset,
+    Objects365V1Dataset,
+    Objects365V2Dataset,
+)
+from detcore.datasets.public.lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
+from detcore.datasets.public.xml_style import VOCDataset, WIDERFaceDataset, XMLDataset
+from detcore.datasets.public.yolo import YOLODataset
 from detcore.datasets.samplers import (
     ClassAwareSampler,
     DistributedGroupSampler,
@@ -32,13 +40,23 @@ __all__ = [
     "CocoDataset",
     "ConcatDataset",
     "CustomDataset",
+    "DeepFashionDataset",
     "DistributedGroupSampler",
     "DistributedSampler",
     "GroupSampler",
     "InfiniteBatchSampler",
     "InfiniteGroupBatchSampler",
+    "LVISDataset",
+    "LVISV05Dataset",
+    "LVISV1Dataset",
     "MultiImageMixDataset",
+    "Objects365V1Dataset",
+    "Objects365V2Dataset",
     "RepeatDataset",
+    "VOCDataset",
+    "WIDERFaceDataset",
+    "XMLDataset",
+    "YOLODataset",
     "build_dataloader",
     "build_dataset",
     "draw_scenes",

@@ -24,15 +24,15 @@ from detcore.datasets.coco_reader import CocoRecords, read_coco, to_rle
 from detcore.datasets.palette import distinct_colours
 from detcore.errors import AnnotationError, ClassMismatchError, check_option
 from detcore.evaluation.class_names import class_names
+from detcore.evaluation.class_report import ITEMS as BOX_ITEMS
+from detcore.evaluation.class_report import class_table, coco_class_figures
 from detcore.evaluation.coco import CocoFigures, CocoObjects, evaluate_coco
 from detcore.evaluation.recall import eval_recalls
-from detcore.evaluation.table import text_table
 from detcore.registries import DATASETS
 
 METRICS = ("bbox", "segm", "proposal", "proposal_fast")
-_BOX_ITEMS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
 _PROPOSAL_ITEMS = ("AR@100", "AR@300", "AR@1000", "AR_s@1000", "AR_m@1000", "AR_l@1000")
-_ITEMS = (*_BOX_ITEMS, *_PROPOSAL_ITEMS)  # in the order of CocoFigures.stats()
+_ITEMS = (*BOX_ITEMS, *_PROPOSAL_ITEMS)  # in the order of CocoFigures.stats()
 
 
 @DATASETS.register_module()
@@ -249,8 +249,6 @@ class CocoDataset(CustomDataset):
             detections = self._detections(results, name, kind)
             if not len(detections):
                 print_log(f"not a single detection for {name}: its figures are 0", logger, WARNING)
-                figures.update(_zeros(name, items))
-                continue
             found = evaluate_coco(
                 self._truths(masks=name == "segm"),
                 detections,
@@ -262,9 +260,10 @@ class CocoDataset(CustomDataset):
                 class_agnostic=name == "proposal",
             )
             if name != "proposal":
-                print_log("\n" + self._class_table(found, classwise), logger=logger)
+                self._report_classes(name, found, classwise, logger)
             print_log("\n" + found.summary(), logger=logger)
-            figures.update(_named(name, found.stats(), items))
+            stats = found.stats() if len(detections) else [0.0] * len(_ITEMS)
+            figures.update(_named(name, stats, items))
         return figures
 
     def _detections(self, results: list[Any], metric: str, kind: str) -> CocoObjects:
@@ -300,20 +299,12 @@ class CocoDataset(CustomDataset):
             for row, image in zip(rows.tolist(), images, strict=True)
         ]
 
-    def _class_table(self, figures: CocoFigures, details: bool) -> str:
-        rows = []
-        for label, name in enumerate(self.CLASSES or ()):
-            values = [figures.average_precision(category=label)]
-            if details:
-                values += [figures.average_precision(t, category=label) for t in (0.5, 0.75)]
-                values += [
-                    figures.average_precision(area=area, category=label)
-                    for area in ("small", "medium", "large")
-                ]
-            rows.append([name, *("-" if value < 0 else f"{value:.3f}" for value in values)])
-        if details:
-            return text_table(("category", *_BOX_ITEMS), rows)
-        return text_table(("category", "AP"), rows, columns=min(3, -(-len(rows) // 10)))
+    def _report_classes(
+        self, metric: str, found: CocoFigures, details: bool, logger: Logger | str | None
+    ) -> None:
+        """Keep the figures of every class, and show them."""
+        self.class_figures[metric] = coco_class_figures(found, self.CLASSES or ())
+        print_log("\n" + class_table(self.class_figures[metric], details), logger=logger)
 
     def _fast_recall(
         self,
@@ -353,10 +344,6 @@ def _named(
     values = {item: float(f"{value:.3f}") for item, value in zip(_ITEMS, stats, strict=True)}
     if metric == "proposal":
         return {item: values[item] for item in items or _PROPOSAL_ITEMS}
-    named: dict[str, Any] = {f"{metric}_{item}": values[item] for item in items or _BOX_ITEMS}
-    named[f"{metric}_mAP_copypaste"] = " ".join(f"{values[item]:.3f}" for item in _BOX_ITEMS)
+    named: dict[str, Any] = {f"{metric}_{item}": values[item] for item in items or BOX_ITEMS}
+    named[f"{metric}_mAP_copypaste"] = " ".join(f"{values[item]:.3f}" for item in BOX_ITEMS)
     return named
-
-
-def _zeros(metric: str, items: Sequence[str] | None) -> dict[str, Any]:
-    return _named(metric, [0.0] * len(_ITEMS), items)

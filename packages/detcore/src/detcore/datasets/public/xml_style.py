@@ -89,6 +89,9 @@ class XMLDataset(CustomDataset):
         known = found >= 0
         reason = "annotations: of a category that classes does not name"
         self.filter_report.count(reason, (~known).sum())
+        empty = ((page.boxes[:, 2:] - page.boxes[:, :2]) <= 0).any(1)
+        self.filter_report.count("annotations: area of zero", (empty & known).sum())
+        known &= ~empty
         ignored = page.difficult.copy()
         self.filter_report.count("annotations: marked as difficult", (ignored & known).sum())
         if self.min_size and not self.test_mode:
