@@ -11,6 +11,7 @@ from detcore.datasets.public.coco_kin import (
     Objects365V1Dataset,
     Objects365V2Dataset,
 )
+from detcore.datasets.public.coco_panoptic import CocoPanopticDataset
 from detcore.datasets.public.lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
 from detcore.datasets.public.xml_style import VOCDataset, WIDERFaceDataset, XMLDataset
 from detcore.datasets.public.yolo import YOLODataset
@@ -38,6 +39,7 @@ __all__ = [
     "ClassAwareSampler",
     "ClassBalancedDataset",
     "CocoDataset",
+    "CocoPanopticDataset",
     "ConcatDataset",
     "CustomDataset",
     "DeepFashionDataset",

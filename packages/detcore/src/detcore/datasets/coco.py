@@ -70,7 +70,7 @@ class CocoDataset(CustomDataset):
         """Read the json; one dict an image."""
         self.records = self._read_records(ann_file)
         if self.CLASSES is None:
-            self.CLASSES = self.records.names_by_id()
+            self.CLASSES = self._names_in_file()
         self._match_classes(self.CLASSES, ann_file)
         self._sort_out()
         self._positions = {image["id"]: i for i, image in enumerate(self.records.images)}
@@ -80,6 +80,10 @@ class CocoDataset(CustomDataset):
         """The content of the annotation file."""
         content = self.file_client.get(ann_file)
         return read_coco(content, ann_file, need_annotations=not self.test_mode)
+
+    def _names_in_file(self) -> list[str]:
+        """Class names of the file, in the order of their ids."""
+        return self.records.names_by_id()
 
     def _match_classes(self, classes: Sequence[str], ann_file: str) -> None:
         names = self.records.category_names
