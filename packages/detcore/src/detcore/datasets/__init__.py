@@ -13,6 +13,7 @@ from detcore.datasets.public.coco_kin import (
 )
 from detcore.datasets.public.coco_panoptic import CocoPanopticDataset
 from detcore.datasets.public.lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
+from detcore.datasets.public.open_images import OpenImagesChallengeDataset, OpenImagesDataset
 from detcore.datasets.public.xml_style import VOCDataset, WIDERFaceDataset, XMLDataset
 from detcore.datasets.public.yolo import YOLODataset
 from detcore.datasets.samplers import (
@@ -54,6 +55,8 @@ __all__ = [
     "MultiImageMixDataset",
     "Objects365V1Dataset",
     "Objects365V2Dataset",
+    "OpenImagesChallengeDataset",
+    "OpenImagesDataset",
     "RepeatDataset",
     "VOCDataset",
     "WIDERFaceDataset",
