@@ -6,11 +6,13 @@ from detcore.datasets.base import CustomDataset
 from detcore.datasets.build import build_dataset, get_loading_pipeline, replace_ImageToTensor
 from detcore.datasets.coco import CocoDataset
 from detcore.datasets.loader import build_dataloader
+from detcore.datasets.public.cityscapes import CityscapesDataset
 from detcore.datasets.public.coco_kin import (
     DeepFashionDataset,
     Objects365V1Dataset,
     Objects365V2Dataset,
 )
+from detcore.datasets.public.coco_occluded import OccludedSeparatedCocoDataset
 from detcore.datasets.public.coco_panoptic import CocoPanopticDataset
 from detcore.datasets.public.lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
 from detcore.datasets.public.open_images import OpenImagesChallengeDataset, OpenImagesDataset
@@ -37,6 +39,7 @@ __all__ = [
     "DATASETS",
     "PIPELINES",
     "SAMPLERS",
+    "CityscapesDataset",
     "ClassAwareSampler",
     "ClassBalancedDataset",
     "CocoDataset",
@@ -55,6 +58,7 @@ __all__ = [
     "MultiImageMixDataset",
     "Objects365V1Dataset",
     "Objects365V2Dataset",
+    "OccludedSeparatedCocoDataset",
     "OpenImagesChallengeDataset",
     "OpenImagesDataset",
     "RepeatDataset",
