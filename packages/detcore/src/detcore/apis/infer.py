@@ -17,6 +17,7 @@ from cvcore.config import import_custom_modules
 from cvcore.image import imread
 from cvcore.parallel import collate, scatter
 from cvcore.runner import load_checkpoint
+from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
 from detcore.apis.config_files import read_config
 from detcore.apis.device import choose_device
 from detcore.datasets import replace_ImageToTensor
@@ -51,6 +52,8 @@ def init_detector(
     """
     cfg = _config_of(config, checkpoint, cfg_options)
     import_custom_modules(cfg)
+    if needs_names(cfg):
+        settle_classes(cfg, names_in_checkpoint(checkpoint) if checkpoint else None)
     for pretrained in (cfg["model"], cfg["model"].get("backbone", {})):
         # The checkpoint has every weight; those that training began with are not fetched.
         if "pretrained" in pretrained:

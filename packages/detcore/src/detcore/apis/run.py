@@ -17,6 +17,7 @@ from cvcore.config import import_custom_modules
 from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
 from cvcore.environment import collect_env
 from cvcore.runner import BaseRunner
+from detcore.apis.classes import settle_classes
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
 from detcore.models import build_detector
@@ -51,6 +52,7 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
     rank, world_size = get_dist_info()
     cfg["gpu_ids"] = list(range(world_size)) if distributed else cfg.get("gpu_ids", [0])
     import_custom_modules(cfg)
+    settle_classes(cfg)
 
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = open_log(cfg, timestamp, rank)

@@ -80,6 +80,7 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     from cvcore.dist import init_dist
     from cvcore.runner import load_checkpoint
     from detcore.apis.checks import check_num_classes
+    from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
     from detcore.apis.test import multi_gpu_test, single_gpu_test
     from detcore.apis.train import validation_loader, wrap_model
     from detcore.models import build_detector
@@ -88,6 +89,8 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     if distributed:
         init_dist(args.launcher, **cfg.get("dist_params", {}))
     import_custom_modules(cfg)
+    if needs_names(cfg):
+        settle_classes(cfg, names_in_checkpoint(args.checkpoint))
     loader = validation_loader(cfg, distributed, split="test")
     dataset = loader.dataset
     cfg["model"]["train_cfg"] = None
