@@ -52,10 +52,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # `name` in a docstring is code, as in Markdown.
 default_role = "code"
-suppress_warnings = [
-    "ref.python",  # a name that two modules have is shown without a link
-    "toc.empty_glob",  # the index takes in pages by pattern, whether or not there are any
-]
+# A name that two modules have is shown, in a signature, without a link.
+suppress_warnings = ["ref.python"]
 
 _LITERAL = re.compile(r"(``.+?``|:\w+:`[^`]+`)")
 _CODE = re.compile(r"(`[^`]+`)")
