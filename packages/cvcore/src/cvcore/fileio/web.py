@@ -18,14 +18,15 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock  # torch brings it
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
 from cvcore.errors import FileError
 from cvcore.version import __version__
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 TIMEOUT = 60.0  # seconds without an answer
 ATTEMPTS = 5  # in a row that bring nothing
@@ -130,6 +131,10 @@ class _Transfer:
         expected = (sha256 or digest_in_name(name) or "").lower()
         if self.part.exists() and not self.version.exists():
             self.part.unlink()  # nothing says what it is part of
+        # Not at the top: whoever only reads a config is not to wait for it.
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
         console = Console(stderr=True)
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), self.target.name)
         with Progress(
