@@ -47,7 +47,6 @@ apidoc_modules = [
 autodoc_default_options = {"ignore-module-all": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # `name` in a docstring is code, as in Markdown.
