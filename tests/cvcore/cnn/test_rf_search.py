@@ -62,7 +62,19 @@ def test_shares_learn_and_equal_zeros_are_shared_evenly() -> None:
     op(torch.randn(1, 1, 6, 6)).square().sum().backward()
     assert op.branch_weights.grad.abs().min() > 0
     assert op.normlize(torch.zeros(2)).tolist() == [0.5, 0.5]
-    assert set(op.state_dict()) == {"op_layer.weight", "op_layer.bias", "branch_weights"}
+
+
+def test_a_checkpoint_brings_its_dilations_and_one_without_leaves_them() -> None:
+    found = Conv2dRFSearchOp(nn.Conv2d(1, 1, 3, padding=4, dilation=4), config())
+    fresh = Conv2dRFSearchOp(nn.Conv2d(1, 1, 3, padding=1), config())
+    saved = found.state_dict()
+    assert set(saved) == {"op_layer.weight", "op_layer.bias", "branch_weights", "dilation_rates"}
+    fresh.load_state_dict(saved)
+    x = torch.randn(1, 1, 15, 15, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(fresh(x), found(x))
+    del saved["dilation_rates"]  # as MMCV writes it
+    fresh.load_state_dict(saved, strict=True)
+    assert fresh.dilation_rates == [(2, 2), (6, 6)]
 
 
 def test_another_dilation_keeps_the_size() -> None:

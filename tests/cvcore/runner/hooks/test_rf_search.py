@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,13 @@ def pictures() -> list[Tensor]:
 def make_search(make_runner: Callable[..., BaseRunner]) -> Callable[..., BaseRunner]:
     """A run over a net that is searched; the optimizer knows the branches."""
 
-    def make(epochs: int, **arguments: Any) -> BaseRunner:
+    def make(epochs: int, priority: str = "NORMAL", **arguments: Any) -> BaseRunner:
         net, hook = Net(), RFSearchHook(config=SETTINGS)
         hook.init_model(net)
         runner = make_runner(model=net, max_epochs=epochs, **arguments)
         runner.register_hook(OptimizerHook())
         runner.register_checkpoint_hook({"interval": 1})
-        runner.register_hook(hook)
+        runner.register_hook(hook, priority)
         return runner
 
     return make
@@ -80,9 +81,14 @@ def test_each_epoch_writes_what_it_found_until_the_last_step(
     assert layer.dilation < (4, 4)
 
 
+@pytest.mark.parametrize("priority", ["NORMAL", "HIGH"])  # behind the checkpoint, or before it
 def test_a_resumed_search_is_the_unbroken_one(
-    make_search: Callable[..., BaseRunner], pictures: list[Tensor], tmp_path: Path
+    make_search: Callable[..., BaseRunner],
+    pictures: list[Tensor],
+    tmp_path: Path,
+    priority: str,
 ) -> None:
+    make_search = partial(make_search, priority=priority)
     whole = make_search(3, work_dir=tmp_path / "whole")
     whole.run([pictures], [("train", 1)])
     make_search(2, work_dir=tmp_path / "broken").run([pictures], [("train", 1)])

@@ -167,6 +167,32 @@ class Conv2dRFSearchOp(nn.Module):
             x = F.pad(x, (across, across, down, down), mode=layer.padding_mode)
         return F.conv2d(x, layer.weight, layer.bias, layer.stride, padding, rate, layer.groups)
 
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f"{prefix}dilation_rates"] = torch.tensor(self.dilation_rates)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """As of every module; a checkpoint of MMCV lacks the dilations, which then stay."""
+        key = f"{prefix}dilation_rates"
+        rates = state_dict.get(key)
+        if rates is not None:
+            self.dilation_rates = [(int(down), int(across)) for down, across in rates]
+        others = {name: value for name, value in state_dict.items() if name != key}
+        super()._load_from_state_dict(
+            others, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+
 
 def search_ops(model: nn.Module) -> Iterator[tuple[str, Conv2dRFSearchOp]]:
     """Every searching convolution of a model, by name."""

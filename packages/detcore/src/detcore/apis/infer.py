@@ -16,7 +16,7 @@ from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.image import imread
 from cvcore.parallel import collate, scatter
-from cvcore.runner import load_checkpoint
+from cvcore.runner import init_searched_model, load_checkpoint
 from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
 from detcore.apis.config_files import read_config
 from detcore.apis.device import choose_device
@@ -62,6 +62,7 @@ def init_detector(
             pretrained["init_cfg"] = None
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
+    init_searched_model(model, cfg.get("custom_hooks"))
     model.CLASSES = None
     if checkpoint is not None:
         loaded = load_checkpoint(model, str(checkpoint), map_location="cpu")

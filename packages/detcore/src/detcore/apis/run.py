@@ -16,7 +16,7 @@ from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
 from cvcore.environment import collect_env
-from cvcore.runner import BaseRunner
+from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
@@ -67,6 +67,7 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
         log_filters(dataset, logger)
     # Last, since it may fetch weights: what is wrong with the data is known by now.
     model.init_weights()
+    init_searched_model(model, cfg.get("custom_hooks"))
     model.CLASSES = datasets[0].CLASSES
     meta = {
         "seed": seed,

@@ -78,7 +78,7 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     from cvcore.cnn import fuse_conv_bn
     from cvcore.config import import_custom_modules
     from cvcore.dist import init_dist
-    from cvcore.runner import load_checkpoint
+    from cvcore.runner import init_searched_model, load_checkpoint
     from detcore.apis.checks import check_num_classes
     from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
     from detcore.apis.test import multi_gpu_test, single_gpu_test
@@ -95,6 +95,7 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     dataset = loader.dataset
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
+    init_searched_model(model, cfg.get("custom_hooks"))
     checkpoint = load_checkpoint(model, args.checkpoint, map_location="cpu")
     model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or dataset.CLASSES
     check_num_classes(model, dataset)

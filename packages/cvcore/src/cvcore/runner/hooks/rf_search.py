@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
 
 MODES = ("search", "fixed_single_branch", "fixed_multi_branch")
-_FILE = re.compile(r"local_search_config_step(\d+)\.json")
+STEP_KEY = "rf_search_step"  # in the checkpoints' meta
 
 
 @HOOKS.register_module()
@@ -104,34 +103,17 @@ class RFSearchHook(Hook):
         """Check that the model is prepared; a resumed search goes on where it was."""
         if self.mode == "fixed_single_branch":
             return
-        operations = dict(search_ops(_inner(runner.model)))
-        if not operations:
+        if not any(search_ops(_inner(runner.model))):
             raise ConfigError(
                 "RFSearchHook: the model has no convolution to search. Call "
                 "hook.init_model(model) before the optimizer is made"
             )
-        if self.mode == "search" and runner.resumed_checkpoint and runner.work_dir is not None:
-            self._go_on(runner, Path(runner.work_dir), operations)
-
-    def _go_on(
-        self, runner: BaseRunner, folder: Path, operations: Mapping[str, Conv2dRFSearchOp]
-    ) -> None:
-        self.num_steps = self.settings.step + (runner.epoch if self.by_epoch else runner.iter)
-        matches = [(_FILE.fullmatch(path.name), path) for path in folder.iterdir()]
-        found = {int(match[1]): path for match, path in matches if match is not None}
-        changed = max((step for step in found if step <= self.num_steps), default=None)
-        if changed is None:
-            return
-        # A checkpoint may be from before the step that ends its epoch, which begins shares anew.
-        meta = (runner.resumed_checkpoint or {}).get("meta", {})
-        anew = changed == self.num_steps and not meta.get("inner_iter")
-        for name, dilation in load(str(found[changed]))["structure"].items():
-            operation = operations[name]
-            shares = operation.branch_weights.detach().clone()
-            set_dilation(operation.op_layer, dilation)
-            operation.expand_rates()
-            if not anew:
-                operation.branch_weights.data.copy_(shares)
+        if self.mode == "search" and runner.resumed_checkpoint is not None:
+            meta = runner.resumed_checkpoint.get("meta", {})
+            self.num_steps = meta.get(STEP_KEY, self.settings.step)
+            done = runner.epoch if self.by_epoch else runner.iter
+            if self.settings.step + done > self.num_steps:
+                self.step(runner)  # the checkpoint is from just before the step of its epoch
 
     def after_train_epoch(self, runner: BaseRunner) -> None:
         """One step of the search, where epochs are its steps."""
@@ -146,6 +128,7 @@ class RFSearchHook(Hook):
     def step(self, runner: BaseRunner) -> None:
         """Count a step; every few of them, lay the branches closer around their mean dilation."""
         self.num_steps += 1
+        runner.meta = {**(runner.meta or {}), STEP_KEY: self.num_steps}
         if (
             self.num_steps % self.settings.search_interval
             or self.num_steps > self.settings.max_step
