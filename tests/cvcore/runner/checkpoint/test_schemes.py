@@ -18,6 +18,7 @@ from cvcore.fileio import place_in_cache
 from cvcore.runner import CheckpointLoader, load_checkpoint
 from cvcore.runner.checkpoint import zoos
 from cvcore.runner.checkpoint.model_zoo import MMCLS, OPEN_MMLAB
+from cvcore.runner.checkpoint.url import load_url
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -53,6 +54,19 @@ def test_a_download_is_kept_and_used_again(server: str, cache: Path, tmp_path: P
 
     assert first["state_dict"]["a"] == second["state_dict"]["a"] == 1
     assert [file.name for file in cache.rglob("*.pth")] == ["net.pth"]
+
+
+def test_a_folder_of_ones_own_takes_the_download_and_code_is_refused(
+    server: str, cache: Path, tmp_path: Path
+) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "files" / "net.pth")
+    torch.save({"a": Path("/")}, tmp_path / "files" / "code.pth")  # a path is no plain type
+
+    assert load_url(f"{server}/net.pth", model_dir=tmp_path / "mine")["a"] == 1
+    assert [file.name for file in (tmp_path / "mine").rglob("*.pth")] == ["net.pth"]
+    assert not list(cache.rglob("*.pth"))
+    with pytest.raises(CheckpointError, match="code"):
+        load_url(f"{server}/code.pth", tmp_path / "mine")
 
 
 def test_the_cache_is_where_the_environment_says(
