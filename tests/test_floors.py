@@ -51,6 +51,8 @@ FLOORS = {
 }
 # Old import paths and lazy tops: they re-export from everywhere, and nothing may lean on them.
 FACES = {
+    "cvcore.device",
+    "cvcore.engine",
     "cvcore.utils",
     "detcore.core",
     "detcore.utils",
