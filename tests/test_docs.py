@@ -47,7 +47,8 @@ def test_the_examples_of_a_page_give_what_they_show(
 
 def test_every_module_of_cvcore_has_its_page() -> None:
     pages = {page.stem for page in (DOCS / "reference").glob("*.md")}
-    assert {"cnn", "ops", "image", "utils", "parallel", "dist"} <= pages
+    foundation = {"config", "registry", "fileio", "runner", "parallel", "dist"}
+    assert foundation | {"cnn", "ops", "image", "utils"} <= pages
 
 
 def test_the_table_of_layers_names_what_the_registries_hold() -> None:
@@ -64,6 +65,21 @@ def test_the_table_of_layers_names_what_the_registries_hold() -> None:
             if layer.__module__.startswith(("torch.", "cvcore."))
         }
         assert own == set(names.split(", ")), registry
+
+
+def test_the_table_of_hooks_names_what_the_registry_holds() -> None:
+    from cvcore.runner import HOOKS
+
+    text = (DOCS / "reference" / "runner.md").read_text(encoding="utf-8")
+    listed = set()
+    for row in re.findall(r"^\| [a-z ,=`]+ \| (`.+) \|$", text, re.MULTILINE):
+        (ending,) = re.findall(r"`\.\.\.(\w+)`", row) or [""]
+        names = re.findall(r"`([A-Z]\w+)`", row)
+        listed |= {f"{name}{ending}" for name in names}
+    hooks = HOOKS.module_dict.items()
+    own = {name for name, hook in hooks if hook.__module__.startswith("cvcore.")}
+    # An evaluation needs a loader: it is made in code, not named in a config.
+    assert listed == own | {"EvalHook", "DistEvalHook"}
 
 
 def test_an_example_that_shows_something_else_fails(tmp_path: Path) -> None:

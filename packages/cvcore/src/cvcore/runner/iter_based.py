@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from cvcore.log import FILE_ONLY
 from cvcore.runner.base_runner import DEFAULT_TIMER, BaseRunner, HookConfig
 from cvcore.runner.info import get_host_info
 from cvcore.runner.position import LoaderPosition, continue_pass
@@ -145,7 +146,9 @@ class IterBasedRunner(BaseRunner):
         if self._max_iters is None:
             raise ValueError("max_iters is not set: a run by iterations needs its length")
         self.logger.info("start: host %s, work_dir %s", get_host_info(), self.work_dir)
-        self.logger.info("hooks, in the order of their calls:\n%s", self.get_hook_info())
+        self.logger.info(
+            "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
+        )
         self.logger.info("workflow: %s, %d iterations", flows, self._max_iters)
         self.call_hook("before_run")
         self.resumed_checkpoint = None

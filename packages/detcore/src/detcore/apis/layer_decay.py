@@ -124,16 +124,16 @@ def _swin_layers(names: list[str], by_stage: bool) -> dict[str, int | None]:
     """Every block is a layer, or every stage; what merges patches goes with what is before it."""
     matches = {name: _SWIN.match(name) for name in names}
     depths: dict[int, int] = {}
-    for found in filter(None, matches.values()):
-        if found[2] is not None:
-            depths[int(found[1])] = max(depths.get(int(found[1]), 0), int(found[2]) + 1)
+    for each in filter(None, matches.values()):
+        if each[2] is not None:
+            depths[int(each[1])] = max(depths.get(int(each[1]), 0), int(each[2]) + 1)
     layers: dict[str, int | None] = {}
     for name, found in matches.items():
         if found is None:
             layers[name] = 0 if _STEM.match(name) else None
             continue
         stage = int(found[1])
-        before = sum(depth for each, depth in depths.items() if each < stage)
+        before = sum(depth for other, depth in depths.items() if other < stage)
         block = depths[stage] - 1 if found[2] is None else int(found[2])
         layers[name] = stage + 1 if by_stage else before + block + 1
     return layers

@@ -17,6 +17,7 @@ from cvcore.config import import_custom_modules
 from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
 from cvcore.environment import collect_env
 from cvcore.runner import BaseRunner, init_searched_model
+from cvcore.log import FILE_ONLY
 from detcore.apis.classes import settle_classes
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
@@ -95,12 +96,12 @@ def open_log(cfg: Config, timestamp: str, rank: int) -> logging.Logger:
     if rank == 0:
         name = Path(cfg.filename).stem if cfg.filename else "config"
         cfg.dump(work_dir / f"{name}.py")
-    logger = get_root_logger(
-        log_file=str(work_dir / f"{timestamp}.log"), log_level=cfg.get("log_level", "INFO")
-    )
+    log_file = work_dir / f"{timestamp}.log"
+    logger = get_root_logger(log_file=str(log_file), log_level=cfg.get("log_level", "INFO"))
     environment = "\n".join(f"  {key}: {value}" for key, value in collect_env().items())
-    logger.info("environment:\n%s", environment)
-    logger.info("config:\n%s", cfg.pretty_text)
+    logger.info("environment:\n%s", environment, extra=FILE_ONLY)
+    logger.info("config:\n%s", cfg.pretty_text, extra=FILE_ONLY)
+    logger.info("config, environment and all that follows: %s", log_file)
     return logger
 
 

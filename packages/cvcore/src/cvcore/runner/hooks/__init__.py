@@ -33,6 +33,7 @@ from cvcore.runner.hooks.lr_updater import (
     PolyLrUpdaterHook,
     StepLrUpdaterHook,
 )
+from cvcore.runner.hooks.memory import MemoryProfilerHook
 from cvcore.runner.hooks.momentum_updater import (
     CosineAnnealingMomentumUpdaterHook,
     CyclicMomentumUpdaterHook,
@@ -82,6 +83,7 @@ __all__ = [
     "LinearAnnealingMomentumUpdaterHook",
     "LoggerHook",
     "LrUpdaterHook",
+    "MemoryProfilerHook",
     "MlflowLoggerHook",
     "MomentumUpdaterHook",
     "NeptuneLoggerHook",
