@@ -16,10 +16,9 @@ VERBS = {
     "test": "a config and a checkpoint to metrics",
     "predict": "a checkpoint and photographs to pictures",
     "demo": "draw a data set, train on it, evaluate, show",
-    "convert": "annotations of other formats to COCO or YOLO",
     "config": "print a config with everything it inherits",
     "zoo": "list the configs that are shipped; check a folder of others",
-    "convert": "weights of other projects to checkpoints of detcore",
+    "convert": "annotations and weights of other projects to those of detcore",
 }
 
 

@@ -7,6 +7,7 @@ import importlib
 
 DESCRIPTION = "Convert from other formats. Example: detcore convert data labelled/ labelled_coco/"
 SUBJECTS = {
+    "checkpoint": "weights of other projects to a checkpoint of detcore",
     "data": "a folder of annotated images to COCO or YOLO",
 }
 
