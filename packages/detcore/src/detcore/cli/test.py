@@ -75,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
         write_formatted(dataset, results, options, args)
     if args.eval:
         report(dataset.evaluate(results, **evaluation_options(cfg, args.eval, options)), args)
-        if args.work_dir and dataset.class_figures:
-            write_class_figures(args.work_dir, dataset.class_figures)
+        found = getattr(dataset, "class_figures", {})
+        if args.work_dir and found:
+            write_class_figures(args.work_dir, found)
     return 0
 
 
