@@ -64,14 +64,15 @@ def _yolo(found: FolderFormat, split: str, part: Split) -> dict[str, Any]:
 
 
 def _voc(found: FolderFormat, split: str, part: Split) -> dict[str, Any]:
-    del found, split
+    del split
     annotations = part.annotations or part.images
+    folders = {"img_subdir": part.images, "ann_subdir": annotations}
+    below = {key: path.relative_to(found.root).as_posix() for key, path in folders.items()}
     return {
         "type": "XMLDataset",
         "ann_file": str(part.listing or annotations),
-        "img_prefix": "",
-        "img_subdir": str(part.images),
-        "ann_subdir": str(annotations),
+        "img_prefix": str(found.root),
+        **{key: "" if path == "." else path for key, path in below.items()},
     }
 
 
