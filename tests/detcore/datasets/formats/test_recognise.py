@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from detcore.datasets.formats import Split, recognise
-from detcore.errors import AnnotationError
+from detcore.errors import AnnotationError, OptionError
 
 COCO = {"images": [], "annotations": [], "categories": []}
 VOC = "<annotation><filename>a.jpg</filename></annotation>"
@@ -133,5 +133,9 @@ def test_a_folder_of_nothing_known_lists_the_formats(tmp_path: Path) -> None:
     put(tmp_path, notes_dot_txt="hello")
     with pytest.raises(AnnotationError, match=r"known format \(cityscapes, coco.*holds notes.txt"):
         recognise(tmp_path)
+    with pytest.raises(AnnotationError, match=r"known format \(voc\)"):
+        recognise(tmp_path, only="voc")
+    with pytest.raises(OptionError, match="only='coca' is not known"):
+        recognise(tmp_path, only="coca")
     with pytest.raises(AnnotationError, match="no such folder"):
         recognise(tmp_path / "absent")

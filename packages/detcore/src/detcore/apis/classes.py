@@ -70,7 +70,8 @@ def check_counts(cfg: Config, classes: Sequence[str]) -> None:
         some = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
         raise ClassMismatchError(
             f"{key} is {value}, but the data has {len(classes)} classes ({some}). "
-            f"{_where(cfg, key, value)}: write {key}={len(classes)} there, or 'auto', or give the dataset the {value} names with `classes`"
+            f"{_where(cfg, key, value)}: write {key}={len(classes)} there, or 'auto', or give the "
+            f"dataset the {value} names with `classes`"
         )
 
 

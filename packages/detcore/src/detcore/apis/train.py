@@ -30,6 +30,7 @@ from cvcore.runner import (
 )
 from detcore.apis.checks import check_num_classes
 from detcore.apis.device import choose_device
+from detcore.apis.hooks.figures import ClassFiguresHook
 from detcore.apis.test import multi_gpu_test, single_gpu_test
 from detcore.datasets import build_dataloader, build_dataset, replace_ImageToTensor
 from detcore.errors import DetcoreError
@@ -199,6 +200,7 @@ def register_evaluation(
     else:
         hook = EvalHook(loader, test_fn=single_gpu_test, **settings)
     runner.register_hook(hook, priority="LOW")
+    runner.register_hook(ClassFiguresHook(loader.dataset), priority="VERY_LOW")
 
 
 def validation_loader(cfg: Config, distributed: bool, split: str = "val") -> DataLoader:

@@ -18,7 +18,7 @@ VERBS = {
     "demo": "draw a data set, train on it, evaluate, show",
     "config": "print a config with everything it inherits",
     "zoo": "list the configs that are shipped; check a folder of others",
-    "convert": "weights of other projects to checkpoints of detcore",
+    "convert": "annotations and weights of other projects to those of detcore",
 }
 
 

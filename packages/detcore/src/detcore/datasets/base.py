@@ -288,6 +288,19 @@ class CustomDataset(Dataset):
             "type='CocoDataset'"
         )
 
+    def load_results(self, path: str) -> list[Any]:
+        """Results that were written to a pickle of arrays, to be evaluated again.
+
+        Raises:
+            AnnotationError: The file holds no list.
+        """
+        if not path.endswith((".pkl", ".pickle")):
+            raise AnnotationError(f"{path}: {type(self).__name__} reads results from .pkl files")
+        results = load_plain_pickle(self.file_client.get(path), path)
+        if not isinstance(results, list):
+            raise AnnotationError(f"{path}: holds {type(results).__name__}, not a list of results")
+        return results
+
     def evaluate(
         self,
         results: list[Any],

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from detcore.evaluation.coco_counting import Rows, Task, count_matches
+from detcore.evaluation.coco_counting import count_matches
+from detcore.evaluation.coco_rows import Rows, Task
 
 USUAL_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 AREAS = ("all", "small", "medium", "large")

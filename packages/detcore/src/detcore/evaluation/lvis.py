@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from detcore.evaluation.coco import USUAL_THRESHOLDS, CocoFigures, CocoObjects, counting_task
-from detcore.evaluation.coco_counting import ArrayCocoEval, Task
+from detcore.evaluation.coco_matching import count_pairs
 
 MAX_DETECTIONS = 300
 FREQUENCIES = ("r", "c", "f")  # rare, common, frequent: on 1-10, 11-100, more images of training
@@ -53,31 +53,6 @@ class LvisFigures:
         return figures
 
 
-class _FederatedEval(ArrayCocoEval):
-    """Leaves out what LVIS does not judge; see the module."""
-
-    def __init__(
-        self, task: Task, absent: set[tuple[int, int]], partial: set[tuple[int, int]]
-    ) -> None:
-        super().__init__(task)
-        self.absent = absent  # (image, category) known not to be there
-        self.partial = partial  # (image, category) with objects that are not marked
-
-    def _prepare(self) -> None:
-        super()._prepare()
-        judged = {*self._gts, *self.absent}
-        for pair in [pair for pair in self._dts if pair not in judged]:
-            del self._dts[pair]
-
-    def evaluateImg(  # noqa: N802  (pycocotools' name)
-        self, image: int, category: int, area: list[float], most: int
-    ) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = super().evaluateImg(image, category, area, most)
-        if found is not None and (image, category) in self.partial:
-            found["dtIgnore"] = np.logical_or(found["dtIgnore"], found["dtMatches"] == 0)
-        return found
-
-
 def evaluate_lvis(
     truths: CocoObjects,
     detections: CocoObjects,
@@ -109,15 +84,15 @@ def evaluate_lvis(
     numbers = {image_id: i for i, image_id in enumerate(ordered, start=1)}
     labels = {category: i for i, category in enumerate(category_ids, start=1)}
     absent, partial = (
-        {
+        frozenset(
             (numbers[image["id"]], labels[category])
             for image in images
             for category in image.get(key, ())
             if category in labels
-        }
+        )
         for key in ("neg_category_ids", "not_exhaustive_category_ids")
     )
-    precision, recall = _FederatedEval(task, absent, partial).count()
+    precision, recall = count_pairs(task, absent, partial)
     counted = CocoFigures(precision, recall, USUAL_THRESHOLDS, (MAX_DETECTIONS,))
     return LvisFigures(counted, tuple(frequencies))
 

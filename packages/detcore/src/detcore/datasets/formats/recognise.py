@@ -17,7 +17,7 @@ from detcore.datasets.formats.folder import (
     search_file,
     split_of,
 )
-from detcore.errors import AnnotationError
+from detcore.errors import AnnotationError, check_option
 
 Splits = Mapping[str, Split]
 _LOOKED_AT = 50  # files of a folder that are opened before the next format is tried
@@ -32,7 +32,7 @@ _VOC = re.compile(rb"<annotation[\s>]")
 _CVAT = re.compile(rb"<annotations[\s>]")
 
 
-def recognise(folder: str | Path) -> FolderFormat:
+def recognise(folder: str | Path, only: str | None = None) -> FolderFormat:
     """Find out the format of a folder.
 
     Known are COCO (a json with images, annotations and categories; also one in each split's
@@ -42,20 +42,24 @@ def recognise(folder: str | Path) -> FolderFormat:
 
     Args:
         folder: Its path.
+        only: Look for this format alone.
 
     Raises:
         AnnotationError: There is no such folder, or nothing in it is of a known format.
     """
+    if only is not None:
+        check_option("recognise", "only", only, tuple(FORMATS))
     root = Path(folder)
     if not root.is_dir():
         raise AnnotationError(f"{root}: no such folder; give the folder that holds the data")
-    for name, find in FORMATS.items():
+    wanted = {name: find for name, find in FORMATS.items() if only in (None, name)}
+    for name, find in wanted.items():
         splits = find(root)
         if splits:
             return FolderFormat(name, root, splits)
     inside = ", ".join(sorted(path.name for path in islice(root.iterdir(), 10))) or "nothing"
     raise AnnotationError(
-        f"{root}: neither annotations of a known format ({', '.join(FORMATS)}) nor images "
+        f"{root}: nothing of a known format ({', '.join(wanted)}) and no images "
         f"({', '.join(PICTURES)}); it holds {inside}"
     )
 
@@ -107,14 +111,14 @@ def _coco(root: Path) -> Splits:
     splits: dict[str, Split] = {}
     # "instances" before captions and keypoints of the same images, the plainer name before others.
     for path in sorted(files, key=lambda p: ("instances" not in p.name, len(p.name), p.name)):
-        split = split_of(path.stem) or (split_of(path.parent.name) if path.parent != root else None)
-        splits.setdefault(split or "all", Split(_coco_images(path, root, split), path))
+        split = split_of(path.stem) or _split_below(root, path.parent)
+        splits.setdefault(split, Split(_coco_images(path, root, split), path))
     if len(splits) > 1:
         splits.pop("all", None)
     return _in_order(splits)
 
 
-def _coco_images(file: Path, root: Path, split: str | None) -> Path:
+def _coco_images(file: Path, root: Path, split: str) -> Path:
     """The folder in which the first image of a COCO json is found; the root if none has it."""
     found = search_file(file, _FILE_NAME)
     name = json.loads(found.group(1)) if found else ""
@@ -129,7 +133,7 @@ def _coco_images(file: Path, root: Path, split: str | None) -> Path:
         ),
     ]
     # Folders of the same split first: train2017 and val2017 may well share a name of a file.
-    folders.sort(key=lambda folder: split is None or split_of(folder.name) != split)
+    folders.sort(key=lambda folder: _split_below(root, folder) != split)
     for folder in folders:
         if name and (folder / name).is_file():
             return folder
@@ -144,7 +148,7 @@ def _voc(root: Path) -> Splits:
             images = kit / "JPEGImages" if (kit / "JPEGImages").is_dir() else kit
             return _voc_listings(kit, images, annotations)
     splits = {
-        split_of(folder.name) or "all": Split(folder, folder)
+        _split_below(root, folder): Split(folder, folder)
         for folder in _near(root)
         if _first(folder, ".xml", _VOC)
     }
@@ -173,13 +177,13 @@ def _cvat(root: Path) -> Splits:
         file = _first(folder, ".xml", _CVAT)
         if file is not None:
             images = next((p for p in (folder / "images", root / "images") if p.is_dir()), folder)
-            splits[split_of(file.stem) or split_of(folder.name) or "all"] = Split(images, file)
+            splits[split_of(file.stem) or _split_below(root, folder)] = Split(images, file)
     return _in_order(splits)
 
 
 def _labelme(root: Path) -> Splits:
     splits = {
-        split_of(folder.name) or "all": Split(folder, folder)
+        _split_below(root, folder): Split(folder, folder)
         for folder in _near(root)
         if _first(folder, ".json", _LABELME)
     }
@@ -204,7 +208,8 @@ def _images(root: Path) -> Splits:
     splits = {
         split: Split(folder, None)
         for folder in _near(root)
-        if (split := split_of(folder.name)) and any(pictures_in(folder, recursive=True))
+        if (split := _split_below(root, folder)) != "all"
+        and any(pictures_in(folder, recursive=True))
     }
     if splits:
         return _in_order(splits)
@@ -222,6 +227,11 @@ FORMATS: Mapping[str, Callable[[Path], Splits]] = {
     "openimages": _open_images,
     "images": _images,
 }
+
+
+def _split_below(root: Path, folder: Path) -> str:
+    """What a folder's name says; the root's own name says nothing."""
+    return "all" if folder == root else split_of(folder.name) or "all"
 
 
 def _near(root: Path) -> list[Path]:

@@ -117,7 +117,9 @@ def read_labels(file: Path, num_classes: int) -> YoloLabels:
     """
     if not file.is_file():
         return YoloLabels(np.zeros(0, np.int64), np.zeros((0, 4)), [])
-    classes, boxes, polygons = [], [], []
+    classes: list[int] = []
+    boxes: list[np.ndarray] = []
+    polygons: list[np.ndarray | None] = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
@@ -196,3 +198,17 @@ def _relative(image: Path, root: Path) -> str:
     if image.is_relative_to(root):
         return image.relative_to(root).as_posix()
     return image.resolve().as_posix()
+
+
+def yolo_names_in(root: Path, labels: Sequence[Path]) -> list[str]:
+    """Class names of a folder without a yaml: those of ``classes.txt``, else numbers."""
+    for path in (root / "classes.txt", root / "labels" / "classes.txt"):
+        if path.is_file():
+            return [line.strip() for line in path.read_text(encoding="utf-8").split("\n") if line]
+    highest = -1
+    for path in labels:
+        if path.is_file():
+            lines = path.read_text(encoding="utf-8").split("\n")
+            found = [line.split()[0] for line in lines if line.strip()]
+            highest = max([highest, *(int(label) for label in found if label.isdigit())])
+    return [f"class {i}" for i in range(highest + 1)]

@@ -1,4 +1,4 @@
-"""`detcore convert`: weights of other projects to checkpoints of detcore."""
+"""`detcore convert checkpoint`: weights of other projects to checkpoints of detcore."""
 
 from __future__ import annotations
 
@@ -23,11 +23,7 @@ LISTED = 20  # keys in one line of the report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to convert, from where to where, and the config that it is for."""
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="checkpoint")
-    checkpoint = kinds.add_parser(
-        "checkpoint", help="weights to a checkpoint of detcore", description=DESCRIPTION
-    )
-    add = checkpoint.add_argument
+    add = parser.add_argument
     add("source", help="a file, or an address such as torchvision://resnet50")
     add("target", type=Path, help="the .pth file to write")
     add("--config", help="the config that the weights are for; it is compared and put inside")
