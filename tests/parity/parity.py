@@ -253,12 +253,44 @@ def compare_training(model: nn.Module, golden: Golden) -> list[str]:
     loss, _ = model._parse_losses(losses)
     wrong += _number("loss", loss.item(), golden.spec["loss"])
     loss.backward()
-    norms = {
+    return wrong + compare_norms(gradient_norms(model), golden.spec["grad_norms"])
+
+
+def gradient_norms(model: nn.Module) -> dict[str, float]:
+    """Norms of the gradients that are there."""
+    return {
         name: parameter.grad.double().norm().item()
         for name, parameter in model.named_parameters()
         if parameter.grad is not None
     }
-    return wrong + compare_norms(norms, golden.spec["grad_norms"])
+
+
+def errors_by_rounding(golden: Golden) -> tuple[float, float]:
+    """How far gradient norms are from those of exact arithmetic: ours, and the stored ones.
+
+    Returns:
+        Means over parameters of the relative difference from a run in float64.
+    """
+    norms = {}
+    for dtype in (torch.float32, torch.float64):
+        model = golden.model().train().to(dtype)
+        batch = golden.train_inputs()
+        batch["img"] = batch["img"].to(dtype)
+        batch["gt_bboxes"] = [boxes.to(dtype) for boxes in batch["gt_bboxes"]]
+        torch.set_default_dtype(dtype)
+        try:
+            model._parse_losses(model(**batch))[0].backward()
+        finally:
+            torch.set_default_dtype(torch.float32)
+        norms[dtype] = gradient_norms(model)
+    exact = norms[torch.float64]
+    # Norms that are 0 but for rounding say nothing.
+    names = [name for name, norm in exact.items() if norm > ABSOLUTE]
+    means = [
+        float(np.mean([abs(each[name] - exact[name]) / exact[name] for name in names]))
+        for each in (norms[torch.float32], golden.spec["grad_norms"])
+    ]
+    return means[0], means[1]
 
 
 def compare_norms(actual: Mapping[str, float], expected: Mapping[str, float]) -> list[str]:

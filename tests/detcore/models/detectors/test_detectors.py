@@ -144,7 +144,7 @@ def test_several_views_of_several_images_are_refused(detector: Make, metas: Make
     model = detector("FasterRCNN").eval()
     with pytest.raises(DetcoreError, match="samples_per_gpu=1"):
         model(return_loss=False, img=[images(2)] * 2, img_metas=[metas(2)] * 2)
-    with pytest.raises(DetcoreError, match="one view"):
+    with pytest.raises(OptionError, match="LoadProposals"):
         detector("FastRCNN").aug_test([images()] * 2, [metas()] * 2)
 
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("config", help="path of a config, or the bare name of one that detcore ships")
     add("checkpoint", help="weights to evaluate, or results that were written (.json, .pkl)")
     add("--work-dir", help="folder for the metrics as JSON")
-    add("--out", help="write the raw results to this .pkl file")
+    add("--out", help="write the raw results, or an RPN's proposals, to this .pkl or .json file")
     add("--fuse-conv-bn", action="store_true", help="fold batch norms into convolutions first")
     add("--gpu-ids", type=int, nargs="+", metavar="I", help="use the first listed")
     add("--gpu-id", type=int, default=0, metavar="I", help="the GPU to use")
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.eval and args.format_only:
         raise DetcoreError("--eval and --format-only exclude each other")
-    if args.out and Path(args.out).suffix not in {".pkl", ".pickle"}:
-        raise DetcoreError(f"--out {args.out}: the raw results are written as .pkl")
+    if args.out and Path(args.out).suffix not in {".pkl", ".pickle", ".json"}:
+        raise DetcoreError(f"--out {args.out}: the raw results are written as .pkl or .json")
 
     from cvcore import dump
     from cvcore.dist import get_dist_info
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if rank != 0:
         return 0
     if args.out:
-        dump(results, args.out)
+        dump(without_bytes(results) if args.out.endswith(".json") else results, args.out)
     options = dict(args.eval_options or {})
     if args.format_only:
         write_formatted(dataset, results, options, args)
@@ -140,6 +140,17 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
         return multi_gpu_test(wrapped, loader), dataset
     results = single_gpu_test(wrapped, loader, args.show, args.show_dir, args.show_score_thr)
     return results, dataset
+
+
+def without_bytes(value: Any) -> Any:
+    """Results with the run lengths of masks as text, for JSON has no bytes."""
+    if isinstance(value, bytes):
+        return value.decode("ascii")
+    if isinstance(value, list | tuple):
+        return [without_bytes(each) for each in value]
+    if isinstance(value, dict):
+        return {key: without_bytes(each) for key, each in value.items()}
+    return value
 
 
 def evaluation_options(

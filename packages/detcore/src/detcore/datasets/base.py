@@ -140,7 +140,11 @@ class CustomDataset(Dataset):
         """Read proposals, one array an image in the order of the annotation file."""
         if Path(proposal_file).suffix in {".pkl", ".pickle"}:
             return list(load_plain_pickle(self.file_client.get(proposal_file), proposal_file))
-        return list(load(proposal_file, file_client_args=self.file_client_args))
+        # JSON has no empty arrays of a shape.
+        return [
+            np.array(each, dtype=np.float32) if each else np.zeros((0, 5), dtype=np.float32)
+            for each in load(proposal_file, file_client_args=self.file_client_args)
+        ]
 
     def _check_proposals(self) -> None:
         if self.proposals is not None and len(self.proposals) != len(self.data_infos):

@@ -132,10 +132,10 @@ class BaseDetector(BaseModule, ABC):
             if "proposals" in given:
                 given["proposals"] = given["proposals"][0]
             return self.simple_test(imgs[0], img_metas[0], **given)
-        if len(imgs[0]) != 1 or "proposals" in given:
+        if len(imgs[0]) != 1:
             raise DetcoreError(
-                f"{type(self).__name__}: several views work for one image at a time and without "
-                "proposals from a file; set samples_per_gpu=1 or use a single view"
+                f"{type(self).__name__}: several views work for one image at a time; set "
+                "samples_per_gpu=1 or use a single view"
             )
         return self.aug_test(imgs, img_metas, **given)
 
