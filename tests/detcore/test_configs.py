@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from cvcore import Config
+from cvcore.errors import MissingExtraError
 from detcore.apis.config_files import configs_root, list_configs
 from detcore.apis.zoo import build_without_weights, check_config
+from detcore.datasets.transforms import Compose
 
 # What decides about a trained model; compared with MMDetection 2.28's configs of the same names by
 # scripts/compare_configs.py, which leaves out the same defaults.
@@ -104,3 +106,27 @@ def test_every_config_makes_a_model_of_known_parts(folder: str) -> None:
             assert entry is not None, name
             assert entry.problems == [], name
             assert entry.unknown_elsewhere == [], name
+
+
+def pipelines_in(settings: Any) -> Iterator[list[Any]]:
+    """Every pipeline below ``data``, those of datasets within datasets too."""
+    if not isinstance(settings, Mapping):
+        return
+    for key, value in settings.items():
+        if key == "pipeline":
+            yield value
+        yield from pipelines_in(value)
+
+
+def test_the_transforms_of_every_pipeline_take_their_arguments() -> None:
+    pipelines = {
+        json.dumps(canonical(pipeline), sort_keys=True): pipeline
+        for name in NAMES
+        for pipeline in pipelines_in(config(name)["data"])
+    }
+    assert len(pipelines) > 40
+    for pipeline in pipelines.values():
+        try:
+            Compose(pipeline)
+        except MissingExtraError as error:
+            assert "instaboost" in str(error)  # noqa: PT017  (the one that needs an extra)

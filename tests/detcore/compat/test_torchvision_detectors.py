@@ -118,13 +118,13 @@ RCNN_SPREAD = {
 }
 
 
-def test_faster_rcnn(image: Tensor) -> None:
-    source = torchvision_models.fasterrcnn_resnet50_fpn(
-        num_classes=CLASSES + 1, **NOTHING, **UNSCALED
-    )
+@pytest.mark.parametrize("form", ["", "_v2"])
+def test_faster_rcnn(image: Tensor, form: str) -> None:
+    build = getattr(torchvision_models, f"fasterrcnn_resnet50_fpn{form}")
+    source = build(num_classes=CLASSES + 1, **NOTHING, **UNSCALED)
     lively(source, image, RCNN_SPREAD)
     model = converted(
-        "faster_rcnn_r50_fpn_torchvision",
+        f"faster_rcnn_r50_fpn{form}_torchvision",
         source,
         **{"model.roi_head.bbox_head.num_classes": CLASSES},
     )
@@ -133,13 +133,13 @@ def test_faster_rcnn(image: Tensor) -> None:
     assert_same(detect(model, image), expected, squared=False)
 
 
-def test_mask_rcnn_with_its_masks(image: Tensor) -> None:
-    source = torchvision_models.maskrcnn_resnet50_fpn(
-        num_classes=CLASSES + 1, **NOTHING, **UNSCALED
-    )
+@pytest.mark.parametrize("form", ["", "_v2"])
+def test_mask_rcnn_with_its_masks(image: Tensor, form: str) -> None:
+    build = getattr(torchvision_models, f"maskrcnn_resnet50_fpn{form}")
+    source = build(num_classes=CLASSES + 1, **NOTHING, **UNSCALED)
     lively(source, image, RCNN_SPREAD)
     model = converted(
-        "mask_rcnn_r50_fpn_torchvision",
+        f"mask_rcnn_r50_fpn{form}_torchvision",
         source,
         **{
             "model.roi_head.bbox_head.num_classes": CLASSES,
@@ -164,14 +164,14 @@ def test_mask_rcnn_with_its_masks(image: Tensor) -> None:
     torch.testing.assert_close(drawn, small[0], atol=SCORE, rtol=0)
 
 
-def test_retinanet(image: Tensor) -> None:
-    source = torchvision_models.retinanet_resnet50_fpn(
-        num_classes=CLASSES + 1, **NOTHING, **UNSCALED
-    )
+@pytest.mark.parametrize("form", ["", "_v2"])
+def test_retinanet(image: Tensor, form: str) -> None:
+    build = getattr(torchvision_models, f"retinanet_resnet50_fpn{form}")
+    source = build(num_classes=CLASSES + 1, **NOTHING, **UNSCALED)
     lively(source, image, {"head.cls_logits.weight": 0.05, "head.bbox_reg.weight": 0.02})
     silence_background(source.head.classification_head.cls_logits)
     model = converted(
-        "retinanet_r50_fpn_torchvision", source, **{"model.bbox_head.num_classes": CLASSES}
+        f"retinanet_r50_fpn{form}_torchvision", source, **{"model.bbox_head.num_classes": CLASSES}
     )
     with torch.no_grad():
         (expected,) = source([image])

@@ -104,10 +104,18 @@ def test_batch_norms_of_another_epsilon_give_the_same_values() -> None:
     assert "1 batch norms rescaled from epsilon 0 to 1e-05" in found.notes
 
 
-def test_a_detector_of_the_second_version_is_refused_by_the_key_that_does_not_fit() -> None:
-    weights = rcnn(2) | {"roi_heads.box_head.0.0.weight": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match=r"'roi_heads\.box_head\.0\.0\.weight'.*v2"):
+def test_another_detector_is_refused_by_the_key_that_does_not_fit() -> None:
+    weights = rcnn(2) | {"roi_heads.keypoint_head.0.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointError, match=r"'roi_heads\.keypoint_head\.0\.weight'"):
         convert_torchvision_detector(weights)
+
+
+def test_the_convolution_of_a_proposal_head_is_in_a_sequence_only_where_there_are_two() -> None:
+    one = {"rpn.head.conv.0.0.bias": torch.zeros(1)}
+    assert "rpn_head.rpn_conv.bias" in convert_torchvision_detector(rcnn(2) | one).state_dict
+    two = {f"rpn.head.conv.{i}.0.weight": torch.zeros(1) for i in range(2)}
+    found = convert_torchvision_detector(rcnn(2) | two).state_dict
+    assert {f"rpn_head.rpn_conv.{i}.conv.weight" for i in range(2)} < set(found)
 
 
 def test_a_classifier_keeps_its_keys_and_loses_its_last_layer() -> None:

@@ -183,13 +183,3 @@ def test_weights_are_found_under_the_names_that_projects_use(tmp_path: Path, key
     torch.save({"epoch": 3, key: source.state_dict()}, tmp_path / "weights.pth")
     load_checkpoint(target, tmp_path / "weights.pth", strict=True)
     assert torch.equal(target.head.weight, source.head.weight)
-
-
-def test_C13_averages_can_stay_aside_where_all_else_must_fit() -> None:  # noqa: N802
-    model = Net()
-    state = model.state_dict()
-    state["ema_head_weight"] = state["head.weight"]
-    assert not load_state_dict(model, state, strict=True, averages_aside=True)
-    state["head.more"] = state["head.weight"]
-    with pytest.raises(RuntimeError, match=r"not in the model +head\.more"):
-        load_state_dict(model, state, strict=True, averages_aside=True)

@@ -18,8 +18,8 @@ from cvcore.dist import get_dist_info
 from cvcore.errors import ConfigError
 from cvcore.parallel import is_module_wrapper
 from cvcore.runner.checkpoint import (
-    StateDictError,
     load_checkpoint,
+    load_for_resume,
     point_latest_to,
     save_checkpoint,
 )
@@ -231,15 +231,8 @@ class BaseRunner(ABC):
         revise_keys: Sequence[tuple[str, str]] = ((r"^module\.", ""),),
     ) -> dict[str, Any]:
         """Load weights into the model, without touching the counters; returns the checkpoint."""
-        # Averages go into the model when their hook, which reads them itself, has made the place.
         return load_checkpoint(
-            self.model,
-            filename,
-            map_location,
-            strict,
-            self.logger,
-            revise_keys=revise_keys,
-            averages_aside=True,
+            self.model, filename, map_location, strict, self.logger, revise_keys=revise_keys
         )
 
     def resume(
@@ -259,19 +252,13 @@ class BaseRunner(ABC):
             map_location: Device for the tensors; ``'default'`` is where the model is.
 
         Raises:
-            StateDictError: The weights are not exactly the model's.
+            StateDictError: Its weights are not exactly those of the model.
+            CheckpointError: It holds weights only, or its optimizer does not fit.
         """
         if map_location == "default":
             parameter = next(self.model.parameters(), torch.empty(0))
             map_location = parameter.device
-        try:
-            loaded = self.load_checkpoint(checkpoint, map_location=map_location, strict=True)
-        except StateDictError as error:
-            # A run that went on with some weights anew would be another run.
-            raise StateDictError(
-                f"cannot resume from {checkpoint}: {str(error).rpartition(chr(10))[0]}\n"
-                "To start a new run from the weights that fit use load_from."
-            ) from error
+        loaded = load_for_resume(self.model, checkpoint, map_location, self.logger)
         self._resume_point = restore_run(self, loaded, resume_optimizer)
         self.resumed_checkpoint = loaded
 

@@ -8,6 +8,7 @@ from cvcore.runner.checkpoint.load import (
     _load_checkpoint,
     _load_checkpoint_with_prefix,
     load_checkpoint,
+    load_for_resume,
 )
 from cvcore.runner.checkpoint.read import MissingCheckpointError, read_checkpoint
 from cvcore.runner.checkpoint.save import (
@@ -15,6 +16,7 @@ from cvcore.runner.checkpoint.save import (
     point_latest_to,
     save_checkpoint,
     weights_to_cpu,
+    write_checkpoint,
 )
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 from cvcore.runner.checkpoint.seal import verify_file
@@ -29,6 +31,7 @@ __all__ = [
     "find_latest_checkpoint",
     "get_state_dict",
     "load_checkpoint",
+    "load_for_resume",
     "load_state_dict",
     "point_latest_to",
     "read_checkpoint",
@@ -36,4 +39,5 @@ __all__ = [
     "torchvision_url",
     "verify_file",
     "weights_to_cpu",
+    "write_checkpoint",
 ]

@@ -57,8 +57,6 @@ def load_state_dict(
     state_dict: Mapping[str, Any],
     strict: bool = False,
     logger: logging.Logger | None = None,
-    *,
-    averages_aside: bool = False,
 ) -> Differences:
     """Copy what fits into a model, wrapped or not, and report everything that does not.
 
@@ -67,8 +65,6 @@ def load_state_dict(
         state_dict: Weights by key.
         strict: Raise instead of reporting.
         logger: Gets the report, as one warning.
-        averages_aside: Averages of weights (``ema_*``) that the model has no place for are no
-            difference, even where ``strict`` is set.
 
     Returns:
         What did not fit; parameters without a fitting entry keep their values.
@@ -77,7 +73,7 @@ def load_state_dict(
         StateDictError: Something does not fit and ``strict`` is set.
     """
     differences = _copy(module, state_dict)
-    if strict and not averages_aside:
+    if strict:
         differences.unexpected += differences.averages
     elif differences.averages:
         (logger or get_logger("cvcore")).info(
@@ -91,6 +87,25 @@ def load_state_dict(
         raise StateDictError(f"{text}\nLoad with strict=False to take what fits.")
     (logger or get_logger("cvcore")).warning(text)
     return differences
+
+
+def load_exactly(module: nn.Module, state_dict: Mapping[str, Any], source: object) -> None:
+    """Copy weights into a model that they were saved from.
+
+    Averages of the weights may be there or not; the hook that keeps them takes them itself.
+
+    Raises:
+        StateDictError: A key is missing, or one too many, or has another shape.
+    """
+    found = _copy(module, state_dict)
+    averaged = {average_name(key) for key in state_dict}
+    found.missing = [key for key in found.missing if key not in averaged]
+    if found:
+        raise StateDictError(
+            f"{source} is of another model than this run's: {found.table()}\n"
+            "Resume with the config that wrote it (it lies in the work dir), or take what fits "
+            "as the start of a new run with load_from"
+        )
 
 
 def _copy(module: nn.Module, state_dict: Mapping[str, Any]) -> Differences:

@@ -13,7 +13,7 @@ from torch import nn
 from cvcore.cnn.initializers import WEIGHT_SOURCES
 from cvcore.errors import CheckpointError, hint
 from cvcore.log import get_logger
-from cvcore.runner.checkpoint.keys import load_state_dict, revise
+from cvcore.runner.checkpoint.keys import load_exactly, load_state_dict, revise
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 
 STRIP_WRAPPER = ((r"^module\.", ""),)
@@ -55,8 +55,6 @@ def load_checkpoint(
     strict: bool = False,
     logger: logging.Logger | None = None,
     revise_keys: Sequence[tuple[str, str]] = STRIP_WRAPPER,
-    *,
-    averages_aside: bool = False,
 ) -> dict[str, Any]:
     """Load a checkpoint's weights into a model.
 
@@ -69,15 +67,32 @@ def load_checkpoint(
             is reported.
         logger: Gets the report.
         revise_keys: Pairs of a regular expression and its substitute, applied to every key.
-        averages_aside: Averages of weights (``ema_*``) that the model has no place for are no
-            difference, even where ``strict`` is set.
 
     Returns:
         The checkpoint.
     """
     checkpoint = _load_checkpoint(filename, map_location, logger)
-    weights = revise(weights_in(checkpoint, filename), revise_keys)
-    load_state_dict(model, weights, strict, logger, averages_aside=averages_aside)
+    weights = weights_in(checkpoint, filename)
+    load_state_dict(model, revise(weights, revise_keys), strict, logger)
+    return checkpoint
+
+
+def load_for_resume(
+    model: nn.Module,
+    filename: str | Path,
+    map_location: Any = None,
+    logger: logging.Logger | None = None,
+) -> dict[str, Any]:
+    """Load the weights of a run that is taken up, which have to be exactly the model's.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        StateDictError: A key is missing, or one too many, or has another shape.
+    """
+    checkpoint = _load_checkpoint(filename, map_location, logger)
+    load_exactly(model, revise(weights_in(checkpoint, filename), STRIP_WRAPPER), filename)
     return checkpoint
 
 

@@ -115,7 +115,7 @@ def save_checkpoint(
             name: to_plain(each.state_dict(), f"optimizer.{name}")
             for name, each in optimizer.items()
         }
-    write_checkpoint(content, str(filename), file_client_args)
+    write_checkpoint(content, filename, file_client_args)
 
 
 def _plain_weights(weights: StateDict) -> StateDict:
@@ -128,18 +128,15 @@ def _plain_weights(weights: StateDict) -> StateDict:
 def write_checkpoint(
     content: Any, filename: str | Path, file_client_args: Mapping[str, Any] | None = None
 ) -> None:
-    """Write plain data and tensors with a checksum, whole or not at all.
-
-    Raises:
-        CheckpointError: The file cannot be written.
-    """
-    if file_client_args is not None or "://" in str(filename):
+    """Write plain data as a checkpoint, whole or not at all; see :func:`save_checkpoint`."""
+    filename = str(filename)
+    if file_client_args is not None or "://" in filename:
         client = FileClient.infer_client(
-            None if file_client_args is None else dict(file_client_args), str(filename)
+            None if file_client_args is None else dict(file_client_args), filename
         )
         buffer = io.BytesIO()
         write_sealed(content, buffer)
-        client.put(buffer.getvalue(), str(filename))
+        client.put(buffer.getvalue(), filename)
         return
     path = Path(filename)
     try:

@@ -96,7 +96,7 @@ def compared(converted: Converted, config: str, force: bool, console: Console) -
 
 def write(converted: Converted, target: Path, meta: dict[str, Any]) -> None:
     """Write a checkpoint as a run does: whole or not at all, with a checksum."""
-    from cvcore.runner.checkpoint.save import write_checkpoint
+    from cvcore.runner.checkpoint import write_checkpoint
 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_checkpoint({"meta": meta, "state_dict": converted.state_dict}, target)

@@ -8,7 +8,7 @@ the first convolution: ``style='caffe'``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,27 +29,24 @@ _STEM_BLOBS = {
     "res_conv1_bn_b": "bn1.bias",
 }
 
-_BODY = (
-    (r"(?:backbone\.(?:bottom_up\.)?)?stem\.conv1\.norm\.", "bn1."),
-    (r"(?:backbone\.(?:bottom_up\.)?)?stem\.conv1\.", "conv1."),
+_Rename = tuple[str, str | Callable[[re.Match[str]], str]]
+# What stands before a backbone's layers inside a detector.
+_INSIDE = re.compile(r"^backbone\.(?:bottom_up\.)?(?=stem\.|res\d\.)")
+_BODY: tuple[_Rename, ...] = (
+    (r"stem\.conv1\.norm\.", "bn1."),
+    (r"stem\.conv1\.", "conv1."),
     (
-        r"(?:backbone\.(?:bottom_up\.)?)?res(\d)\.(\d+)\.conv(\d)\.norm\.",
+        r"res(\d)\.(\d+)\.conv(\d)\.norm\.",
         lambda m: f"layer{int(m[1]) - 1}.{m[2]}.bn{m[3]}.",
     ),
+    (r"res(\d)\.(\d+)\.conv(\d)\.", lambda m: f"layer{int(m[1]) - 1}.{m[2]}.conv{m[3]}."),
     (
-        r"(?:backbone\.(?:bottom_up\.)?)?res(\d)\.(\d+)\.conv(\d)\.",
-        lambda m: f"layer{int(m[1]) - 1}.{m[2]}.conv{m[3]}.",
-    ),
-    (
-        r"(?:backbone\.(?:bottom_up\.)?)?res(\d)\.(\d+)\.shortcut\.norm\.",
+        r"res(\d)\.(\d+)\.shortcut\.norm\.",
         lambda m: f"layer{int(m[1]) - 1}.{m[2]}.downsample.1.",
     ),
-    (
-        r"(?:backbone\.(?:bottom_up\.)?)?res(\d)\.(\d+)\.shortcut\.",
-        lambda m: f"layer{int(m[1]) - 1}.{m[2]}.downsample.0.",
-    ),
+    (r"res(\d)\.(\d+)\.shortcut\.", lambda m: f"layer{int(m[1]) - 1}.{m[2]}.downsample.0."),
 )
-_HEADS = (
+_HEADS: tuple[_Rename, ...] = (
     (r"backbone\.fpn_lateral(\d)\.", lambda m: f"neck.lateral_convs.{int(m[1]) - 2}.conv."),
     (r"backbone\.fpn_output(\d)\.", lambda m: f"neck.fpn_convs.{int(m[1]) - 2}.conv."),
     (r"proposal_generator\.rpn_head\.conv\.", "rpn_head.rpn_conv."),
@@ -110,7 +107,7 @@ def _body_key(key: str) -> str | None:
         if blob[3] == "1":
             return f"{block}.downsample.{int(is_norm)}.{leaf}"
         return f"{block}.{'bn' if is_norm else 'conv'}{_BRANCHES[blob[3]]}.{leaf}"
-    return _renamed(key, _BODY)
+    return _renamed(_INSIDE.sub("", key), _BODY)
 
 
 def _head_key(key: str) -> str:
@@ -123,7 +120,7 @@ def _head_key(key: str) -> str:
     return name
 
 
-def _renamed(key: str, table: Any) -> str | None:
+def _renamed(key: str, table: Sequence[_Rename]) -> str | None:
     for pattern, replacement in table:
         renamed, count = re.subn(f"^{pattern}", replacement, key)
         if count:

@@ -20,29 +20,39 @@ UNUSED_COCO_IDS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 COCO_ROWS = 91
 OUR_EPS = 1e-5
 
-# From torchvision 0.13 on convolutions stand inside blocks ("0.0."); both spellings are read.
+# From torchvision 0.13 on convolutions stand inside blocks, "0." before their norm, "1."; the
+# spelling of before is read too.
 _SHARED = (
     (r"backbone\.body\.", "backbone."),
+    (r"backbone\.fpn\.inner_blocks\.(\d+)\.1\.", r"neck.lateral_convs.\1.bn."),
+    (r"backbone\.fpn\.layer_blocks\.(\d+)\.1\.", r"neck.fpn_convs.\1.bn."),
     (r"backbone\.fpn\.inner_blocks\.(\d+)\.(?:0\.)?", r"neck.lateral_convs.\1.conv."),
     (r"backbone\.fpn\.layer_blocks\.(\d+)\.(?:0\.)?", r"neck.fpn_convs.\1.conv."),
     (r"backbone\.fpn\.extra_blocks\.p6\.", "neck.fpn_convs.3.conv."),
     (r"backbone\.fpn\.extra_blocks\.p7\.", "neck.fpn_convs.4.conv."),
 )
 _RCNN = (
-    (r"rpn\.head\.conv\.(?:0\.0\.)?(?=weight|bias)", "rpn_head.rpn_conv."),
+    (r"rpn\.head\.conv\.(?=weight|bias)", "rpn_head.rpn_conv."),
+    (r"rpn\.head\.conv\.(\d+)\.0\.", r"rpn_head.rpn_conv.\1.conv."),
     (r"rpn\.head\.cls_logits\.", "rpn_head.rpn_cls."),
     (r"rpn\.head\.bbox_pred\.", "rpn_head.rpn_reg."),
     (r"roi_heads\.box_head\.fc6\.", "roi_head.bbox_head.shared_fcs.0."),
     (r"roi_heads\.box_head\.fc7\.", "roi_head.bbox_head.shared_fcs.1."),
+    (r"roi_heads\.box_head\.(\d)\.0\.", r"roi_head.bbox_head.shared_convs.\1.conv."),
+    (r"roi_heads\.box_head\.(\d)\.1\.", r"roi_head.bbox_head.shared_convs.\1.bn."),
+    (r"roi_heads\.box_head\.5\.", "roi_head.bbox_head.shared_fcs.0."),
     (r"roi_heads\.box_predictor\.cls_score\.", "roi_head.bbox_head.fc_cls."),
     (r"roi_heads\.box_predictor\.bbox_pred\.", "roi_head.bbox_head.fc_reg."),
     (r"roi_heads\.mask_head\.(\d+)\.0\.", r"roi_head.mask_head.convs.\1.conv."),
+    (r"roi_heads\.mask_head\.(\d+)\.1\.", r"roi_head.mask_head.convs.\1.bn."),
     (r"roi_heads\.mask_predictor\.conv5_mask\.", "roi_head.mask_head.upsample."),
     (r"roi_heads\.mask_predictor\.mask_fcn_logits\.", "roi_head.mask_head.conv_logits."),
 )
 _DENSE = (
     (r"head\.classification_head\.conv\.(\d+)\.0\.", r"bbox_head.cls_convs.\1.conv."),
     (r"head\.regression_head\.conv\.(\d+)\.0\.", r"bbox_head.reg_convs.\1.conv."),
+    (r"head\.classification_head\.conv\.(\d+)\.1\.", r"bbox_head.cls_convs.\1.gn."),
+    (r"head\.regression_head\.conv\.(\d+)\.1\.", r"bbox_head.reg_convs.\1.gn."),
 )
 _RETINANET = (
     *_DENSE,
@@ -90,17 +100,23 @@ def convert_torchvision_detector(
     """Turn a torchvision Faster R-CNN, Mask R-CNN, RetinaNet or FCOS into detcore's.
 
     Args:
-        state_dict: Weights of the ``resnet*_fpn`` forms of these, of any torchvision version.
+        state_dict: Weights of the ``resnet*_fpn`` and ``resnet*_fpn_v2`` forms of these, of any
+            torchvision version.
         class_rows: Which of torchvision's classes become classes 0, 1, ...; by default all but the
             background, and of the 91 rows of COCO weights those of the 80 categories.
         batch_norm_eps: The epsilon that the source's batch norms use. torchvision sets it to 0 in
             its COCO_V1 weights of Faster R-CNN, Mask R-CNN and RetinaNet.
 
     Raises:
-        CheckpointError: A key has no counterpart, as in torchvision's ``v2`` detectors.
+        CheckpointError: A key has no counterpart, as those of Keypoint R-CNN.
     """
     kind = _kind(state_dict)
     converted = {_rename(key, kind): value for key, value in state_dict.items()}
+    if kind == "rcnn" and "rpn_head.rpn_conv.1.conv.weight" not in converted:
+        for leaf in ("weight", "bias"):  # a convolution alone is not in a sequence
+            if f"rpn_head.rpn_conv.0.conv.{leaf}" in converted:
+                value = converted.pop(f"rpn_head.rpn_conv.0.conv.{leaf}")
+                converted[f"rpn_head.rpn_conv.{leaf}"] = value
     rows = _class_rows(_number_of_classes(converted, kind), class_rows)
     _pick_classes(converted, kind, rows)
     notes = [f"{len(rows)} classes; the background, torchvision's class 0, is the last here"]
@@ -144,8 +160,8 @@ def _rename(key: str, kind: str) -> str:
             return renamed
     raise CheckpointError(
         f"torchvision's weight {key!r} has no counterpart: the detectors that convert are "
-        "fasterrcnn_resnet50_fpn, maskrcnn_resnet50_fpn, retinanet_resnet50_fpn and "
-        "fcos_resnet50_fpn, and those with another ResNet, but not their v2 forms"
+        "fasterrcnn_resnet50_fpn, maskrcnn_resnet50_fpn, retinanet_resnet50_fpn, their v2 forms, "
+        "fcos_resnet50_fpn, and those with another ResNet"
     )
 
 
