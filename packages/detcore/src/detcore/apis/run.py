@@ -16,8 +16,8 @@ from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
 from cvcore.environment import collect_env
-from cvcore.runner import BaseRunner, init_searched_model
 from cvcore.log import FILE_ONLY
+from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
