@@ -106,7 +106,7 @@ class CustomDataset(Dataset):
 
     def _from_root(self, path: str | None) -> str | None:
         """`path` below the data root, unless it is absolute, an address, or None."""
-        if path is None or self.data_root is None:
+        if path is None or not self.data_root:
             return path
         path = str(path)
         if "://" in path or Path(path).is_absolute():

@@ -124,7 +124,7 @@ class CocoPanopticDataset(CocoDataset):
 
     def _segment_id(self, row: int) -> int:
         """A segment's number in the png of its image."""
-        return self._segment_ids[int(self.records.ids[row])]  # type: ignore[call-overload]
+        return int(self._segment_ids[self.records.ids[row]])
 
     def _true_segments(self, idx: int) -> Segments:
         path = "/".join(filter(None, [self.seg_prefix, self._maps[self.data_infos[idx]["id"]]]))
