@@ -79,7 +79,7 @@ class _Rows:
         )
 
     def mix(self, rows: np.ndarray, block: slice, start: int) -> np.ndarray:
-        """(b, n) int32 grey levels of the output rows `block`; `rows` begin at input row `start`."""
+        """(b, n) int32 grey levels of output rows `block`; `rows` begin at input row `start`."""
         total = _times(rows.take(self.near[block] - start, axis=0), self.near_weight[block])
         total >>= 16
         other = _times(rows.take(self.far[block] - start, axis=0), self.far_weight[block])
