@@ -43,11 +43,12 @@ def flip(masks: np.ndarray, horizontal: bool, vertical: bool) -> np.ndarray:
     flipped = np.zeros_like(masks)
     for number, (down, across) in windows(masks):
         part = masks[number, down, across]
+        top, left = down.start, across.start
         if vertical:
-            part, down = part[::-1], slice(height - down.stop, height - down.start)
+            part, top = part[::-1], height - down.stop
         if horizontal:
-            part, across = part[:, ::-1], slice(width - across.stop, width - across.start)
-        flipped[number, down, across] = part
+            part, left = part[:, ::-1], width - across.stop
+        flipped[number, top : top + len(part), left : left + part.shape[1]] = part
     return flipped
 
 
