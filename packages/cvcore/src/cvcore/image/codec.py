@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -59,6 +60,12 @@ _logger = logging.getLogger("cvcore")
 _pixel_cap = DEFAULT_PIXEL_CAP
 
 
+@functools.cache
+def _warn_once(what: str) -> None:
+    """Log this once a process: thousands of files of one kind are worth one line."""
+    _logger.warning(what)
+
+
 def set_pixel_cap(pixels: int) -> None:
     """Refuse images of more than ``pixels`` pixels, before any is decoded.
 
@@ -86,6 +93,7 @@ def imread(
     channel_order: str = "bgr",
     backend: str | None = None,
     file_client_args: Mapping[str, Any] | None = None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Read an image file.
 
@@ -96,6 +104,7 @@ def imread(
         channel_order: ``'bgr'`` or ``'rgb'``.
         backend: A decoder's name; see :func:`use_backend`.
         file_client_args: What the file client is made of; by default the local disk.
+        max_pixels: Refuse larger images, before they are decoded; see :func:`set_pixel_cap`.
 
     Returns:
         C-contiguous uint8 array (uint16 and others where unchanged).
@@ -114,7 +123,7 @@ def imread(
             content = FileClient.infer_client(arguments, path).get(path)
     except (OSError, FileError) as error:
         raise ImageDecodeError(path, getattr(error, "strerror", None) or error) from error
-    return _decode(content, flag, channel_order, backend, path)
+    return _decode(content, flag, channel_order, backend, path, max_pixels)
 
 
 def imfrombytes(
@@ -122,9 +131,10 @@ def imfrombytes(
     flag: str = "color",
     channel_order: str = "bgr",
     backend: str | None = None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Decode an image from the bytes of a file; arguments and errors as for :func:`imread`."""
-    return _decode(content, flag, channel_order, backend, None)
+    return _decode(content, flag, channel_order, backend, None, max_pixels)
 
 
 def _read_regular_file(path: str) -> bytes:
@@ -136,7 +146,12 @@ def _read_regular_file(path: str) -> bytes:
 
 
 def _decode(
-    content: bytes, flag: str, channel_order: str, backend: str | None, path: str | None
+    content: bytes,
+    flag: str,
+    channel_order: str,
+    backend: str | None,
+    path: str | None,
+    max_pixels: int | None,
 ) -> np.ndarray:
     if flag not in FLAGS:
         raise ConfigError(f"image flag {flag!r} is unknown; choose one of {FLAGS}")
@@ -148,7 +163,9 @@ def _decode(
         raise ImageDecodeError(path, "the file is empty")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_size(image, path)
+            _check_size(image, path, _pixel_cap if max_pixels is None else max_pixels)
+            if image.format != "MPO" and getattr(image, "is_animated", False):
+                _warn_once(f"{image.format} files of several pictures: the first one is taken")
             array = _to_array(image, flag, path)
     except ImageDecodeError:
         raise
@@ -173,13 +190,14 @@ def swap_red_and_blue(image: np.ndarray) -> np.ndarray:
     return swapped
 
 
-def _check_size(image: Image.Image, path: str | None) -> None:
+def _check_size(image: Image.Image, path: str | None, cap: int) -> None:
     width, height = image.size
-    if width * height > _pixel_cap:
+    if width * height > cap:
         raise ImageDecodeError(
             path,
-            f"{width} x {height} pixels are more than the cap of {_pixel_cap}; "
-            "raise it with cvcore.image.set_pixel_cap",
+            f"{width} x {height} pixels are more than the cap of {cap}; if the image is meant to "
+            "be this large, raise the cap: max_pixels of LoadImageFromFile, or "
+            "cvcore.image.set_pixel_cap",
         )
 
 
@@ -210,7 +228,7 @@ def _to_eight_bits(image: Image.Image, mode: str, path: str | None) -> np.ndarra
         deep = np.asarray(image).astype(np.int64)
         if deep.min() < 0 or deep.max() > 0xFFFF:
             raise ImageDecodeError(path, "pixels exceed 16 bits; save the image with 8 bits")
-        _logger.warning("%s: 16-bit pixels are scaled to 8 bits", path or "image")
+        _warn_once("images of 16-bit pixels are scaled to 8 bits (the value divided by 256)")
         grey = (deep >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2) if mode == "RGB" else grey
     return np.array(image if image.mode == mode else image.convert(mode))

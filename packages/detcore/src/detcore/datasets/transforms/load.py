@@ -10,7 +10,7 @@ from pycocotools import mask as rle
 
 from cvcore.errors import CvcoreError, ImageDecodeError
 from cvcore.fileio import FileClient
-from cvcore.image import imfrombytes
+from cvcore.image import imfrombytes, imread
 from detcore.datasets.coco_reader import to_rle
 from detcore.errors import AnnotationError, OptionError
 from detcore.registries import PIPELINES
@@ -26,16 +26,24 @@ class _Reader:
         self.arguments = dict(file_client_args or {"backend": "disk"})
         self._client: FileClient | None = None
 
-    def image(self, path: str, flag: str, channel_order: str = "bgr") -> np.ndarray:
-        """Decode the image at `path`."""
+    def image(
+        self, path: str, flag: str, channel_order: str = "bgr", max_pixels: int | None = None
+    ) -> np.ndarray:
+        """Decode the image at `path`.
+
+        Raises:
+            ImageDecodeError: It is absent, no regular file, damaged, too large or no image.
+        """
+        if self.arguments == {"backend": "disk"}:
+            return imread(path, flag, channel_order, file_client_args=None, max_pixels=max_pixels)
         if self._client is None:
             self._client = FileClient(**self.arguments)
-        content = self._client.get(path)
         try:
-            return imfrombytes(content, flag=flag, channel_order=channel_order)
+            content = self._client.get(path)
+            return imfrombytes(content, flag, channel_order, max_pixels=max_pixels)
         except ImageDecodeError as error:
             raise ImageDecodeError(path, error.cause) from error
-        except CvcoreError as error:
+        except (CvcoreError, OSError) as error:
             raise ImageDecodeError(path, error) from error
 
     def __getstate__(self) -> dict[str, Any]:
@@ -44,7 +52,9 @@ class _Reader:
 
 
 def _join(prefix: str | None, name: str) -> str:
-    return name if not prefix else f"{prefix.rstrip('/') or '/'}/{name}"
+    if not prefix or name.startswith("/"):
+        return name
+    return f"{prefix.rstrip('/') or '/'}/{name}"
 
 
 @PIPELINES.register_module()
@@ -59,8 +69,10 @@ class LoadImageFromFile:
         color_type: ``"color"``, ``"grayscale"`` or ``"unchanged"``.
         channel_order: ``"bgr"`` or ``"rgb"``.
         file_client_args: Storage to read from.
+        max_pixels: Refuse larger images before they are decoded; about 179 million by default.
 
     Raises:
+        ImageDecodeError: The file is missing, damaged, too large, or not an image.
         AnnotationError: The annotations state another size than the image has.
     """
 
@@ -70,16 +82,18 @@ class LoadImageFromFile:
         color_type: str = "color",
         channel_order: str = "bgr",
         file_client_args: Mapping[str, Any] | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         self.to_float32 = to_float32
         self.color_type = color_type
         self.channel_order = channel_order
+        self.max_pixels = max_pixels
         self._reader = _Reader(file_client_args)
 
     def __call__(self, results: Results) -> Results:
         info = results["img_info"]
         path = _join(results.get("img_prefix"), info["filename"])
-        image = self._reader.image(path, self.color_type, self.channel_order)
+        image = self._reader.image(path, self.color_type, self.channel_order, self.max_pixels)
         _check_size(path, image, info)
         return _with_image(results, image, path, info["filename"], self.to_float32)
 
