@@ -55,6 +55,11 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".ppm": ("PPM", {}),
     ".pgm": ("PPM", {}),
 }
+_TIFF_MARKS = (b"II*\0", b"MM\0*")
+_CAP_REMEDY = (
+    "If it is meant to be this large, raise the cap: max_pixels of LoadImageFromFile, or "
+    "cvcore.image.set_pixel_cap"
+)
 
 _logger = logging.getLogger("cvcore")
 _pixel_cap = DEFAULT_PIXEL_CAP
@@ -75,8 +80,12 @@ def set_pixel_cap(pixels: int) -> None:
     if pixels < 1:
         raise ConfigError(f"the pixel cap should be positive, not {pixels}")
     _pixel_cap = pixels
-    if Image.MAX_IMAGE_PIXELS is not None and pixels > DEFAULT_PIXEL_CAP:
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, pixels)
+    _raise_pillows_cap(pixels)
+
+
+def _raise_pillows_cap(pixels: int) -> None:
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = pixels
 
 
 def use_backend(backend: str) -> None:
@@ -161,22 +170,34 @@ def _decode(
         use_backend(backend)
     if not content:
         raise ImageDecodeError(path, "the file is empty")
+    cap = _pixel_cap if max_pixels is None else max_pixels
+    _raise_pillows_cap(cap)
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_size(image, path, _pixel_cap if max_pixels is None else max_pixels)
+            _check_size(image, path, cap)
             if image.format != "MPO" and getattr(image, "is_animated", False):
                 _warn_once(f"{image.format} files of several pictures: the first one is taken")
             array = _to_array(image, flag, path)
     except ImageDecodeError:
         raise
     except Image.UnidentifiedImageError as error:
-        cause = f"not an image of a known format (it begins with {content[:12]!r})"
-        raise ImageDecodeError(path, cause) from error
+        raise ImageDecodeError(path, _why_unknown(content)) from error
+    except Image.DecompressionBombError as error:
+        raise ImageDecodeError(path, f"{error} {_CAP_REMEDY}") from error
     except Exception as error:  # damaged files make Pillow's parsers raise nearly anything
         raise ImageDecodeError(path, error) from error
     if channel_order == "bgr" and array.ndim == 3 and array.shape[2] >= 3:
         return swap_red_and_blue(array)
     return np.ascontiguousarray(array)
+
+
+def _why_unknown(content: bytes) -> str:
+    if content[:4] in _TIFF_MARKS:
+        return (
+            "a TIFF of a kind that is not supported, such as one of more than 4 channels; "
+            "save it with 1, 3 or 4 channels of 8 bits"
+        )
+    return f"not an image of a known format (it begins with {content[:12]!r})"
 
 
 def swap_red_and_blue(image: np.ndarray) -> np.ndarray:
@@ -195,9 +216,7 @@ def _check_size(image: Image.Image, path: str | None, cap: int) -> None:
     if width * height > cap:
         raise ImageDecodeError(
             path,
-            f"{width} x {height} pixels are more than the cap of {cap}; if the image is meant to "
-            "be this large, raise the cap: max_pixels of LoadImageFromFile, or "
-            "cvcore.image.set_pixel_cap",
+            f"{width} x {height} pixels are more than the cap of {cap}. {_CAP_REMEDY}",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterator
@@ -15,9 +16,9 @@ import numpy as np
 
 from detcore.errors import AnnotationError
 
-try:
-    import orjson
-except ModuleNotFoundError:  # the extra "fast": half the time, the same content
+try:  # the extra "fast": half the time, the same content
+    orjson: Any = importlib.import_module("orjson")
+except ModuleNotFoundError:
     orjson = None
 
 _GZIP = b"\x1f\x8b"

@@ -55,6 +55,6 @@ def flip(masks: np.ndarray, horizontal: bool, vertical: bool) -> np.ndarray:
 def pad(masks: np.ndarray, height: int, width: int) -> np.ndarray:
     """(n, height, width): (n, h, w) bitmaps on a larger canvas, at its top left."""
     padded = np.zeros((len(masks), height, width), dtype=masks.dtype)
-    for number, window in windows(masks):
-        padded[(number, *window)] = masks[(number, *window)]
+    for number, (down, across) in windows(masks):
+        padded[number, down, across] = masks[number, down, across]
     return padded

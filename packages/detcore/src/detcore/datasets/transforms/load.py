@@ -51,7 +51,8 @@ class _Reader:
         return {"arguments": self.arguments, "_client": None}
 
 
-def _join(prefix: str | None, name: str) -> str:
+def join_path(prefix: str | None, name: str) -> str:
+    """The path of a file below a folder or address; an absolute name stays as it is."""
     if not prefix or name.startswith("/"):
         return name
     return f"{prefix.rstrip('/') or '/'}/{name}"
@@ -92,7 +93,7 @@ class LoadImageFromFile:
 
     def __call__(self, results: Results) -> Results:
         info = results["img_info"]
-        path = _join(results.get("img_prefix"), info["filename"])
+        path = join_path(results.get("img_prefix"), info["filename"])
         image = self._reader.image(path, self.color_type, self.channel_order, self.max_pixels)
         _check_size(path, image, info)
         return _with_image(results, image, path, info["filename"], self.to_float32)
@@ -161,7 +162,7 @@ class LoadMultiChannelImageFromFiles:
 
     def __call__(self, results: Results) -> Results:
         names = results["img_info"]["filename"]
-        paths = [_join(results.get("img_prefix"), name) for name in names]
+        paths = [join_path(results.get("img_prefix"), name) for name in names]
         image = np.stack([self._reader.image(path, self.color_type) for path in paths], axis=-1)
         results = _with_image(results, image, paths, names, self.to_float32)
         channels = 1 if image.ndim < 3 else image.shape[2]
@@ -259,7 +260,7 @@ class LoadAnnotations:
         results["mask_fields"].append("gt_masks")
 
     def _load_semantic_map(self, results: Results) -> None:
-        path = _join(results.get("seg_prefix"), results["ann_info"]["seg_map"])
+        path = join_path(results.get("seg_prefix"), results["ann_info"]["seg_map"])
         results["gt_semantic_seg"] = self._reader.image(path, "unchanged").squeeze()
         results["seg_fields"].append("gt_semantic_seg")
 
