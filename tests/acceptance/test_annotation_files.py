@@ -223,7 +223,7 @@ def test_B33_another_number_of_classes_is_named_before_an_image_is_read(
         (good_data.folder / name).write_bytes(b"not read")
     code, said = train(good_data, "model.roi_head.bbox_head.num_classes=5")
     assert code == 2
-    assert "bbox_head.num_classes is 5, but the dataset has 2 classes (cat, dog)" in said
+    assert "bbox_head.num_classes is 5, but the data has 2 classes (cat, dog)" in said
 
 
 def test_B34_a_string_in_place_of_names_asks_for_the_comma(good_data: Data, train: Train) -> None:

@@ -152,7 +152,8 @@ class CocoDataset(CustomDataset):
 
     def _without_mask(self, chosen: np.ndarray) -> np.ndarray:
         """(A,) bool: objects whose mask the pipeline will ask for and that have no usable one."""
-        loading = (t for t in self.pipeline.transforms if isinstance(t, LoadAnnotations))
+        # The exact type: panoptic annotations have their masks in maps of their own.
+        loading = (t for t in self.pipeline.transforms if type(t) is LoadAnnotations)
         if self.test_mode or not any(transform.with_mask for transform in loading):
             return np.zeros(len(chosen), dtype=bool)
         objects = chosen & ~self.records.crowd & ~self.records.ignore
