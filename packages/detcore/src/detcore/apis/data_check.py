@@ -15,6 +15,7 @@ from detcore.datasets.bad_images import datasets_in
 from detcore.datasets.base import CustomDataset
 from detcore.datasets.coco_source import parse_json
 from detcore.datasets.faults import Ledger, examine_document, examine_images
+from detcore.datasets.formats import read_folder, recognise
 from detcore.errors import AnnotationError, ClassMismatchError
 from detcore.registries import DATASETS
 
@@ -145,8 +146,6 @@ def check_folder(folder: Path, options: CheckOptions) -> tuple[str, Ledger]:
     Raises:
         AnnotationError: The folder is of no known format.
     """
-    from detcore.datasets.formats import read_folder, recognise
-
     found = recognise(folder)
     ledger = Ledger()
     for split, part in found.splits.items():

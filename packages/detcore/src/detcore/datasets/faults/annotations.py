@@ -40,7 +40,7 @@ def examine_document(
         allow_outside_root: File names may lead out of `img_prefix`.
 
     Returns:
-        The usable records of images, with ``path`` added.
+        The usable records of images, with ``path`` added, of files that may be looked at.
     """
     look = _Look(ledger, where, img_prefix, allow_outside_root)
     parts = {key: look.part(document, key) for key in ("images", "annotations", "categories")}
@@ -55,7 +55,7 @@ def examine_document(
         "annotations": len(parts["annotations"]),
         "categories": len(parts["categories"]),
     }
-    return list(images.values())
+    return [image for image_id, image in images.items() if image_id not in look.outside]
 
 
 class _Look:
@@ -68,6 +68,7 @@ class _Look:
         self.where = where
         self.img_prefix = img_prefix
         self.allow_outside_root = allow_outside_root
+        self.outside: set[Any] = set()  # ids of images whose names lead out of the folder
 
     def add(self, name: str, what: str, detail: str, **more: Any) -> None:
         self.ledger.add(self.where, name, what, detail, **more)
@@ -107,6 +108,7 @@ class _Look:
             name = normalise_name(str(image["file_name"]))
             images[image_id] = {**image, "path": join_path(self.img_prefix, name)}
             if not self.allow_outside_root and is_outside(name, self.img_prefix):
+                self.outside.add(image_id)
                 self.add("path outside", f"image {image_id!r}", str(image["file_name"]))
             if min(size) < MIN_SIDE:
                 self.add("small image", str(image["file_name"]), f"{size[0]} x {size[1]} pixels")
