@@ -50,7 +50,7 @@ RANDOM: dict[str, Recipe] = {
     "Resize": {"img_scale": [(60, 40), (120, 90)], "multiscale_mode": "range"},
     "Rotate": {"level": 5, "prob": 1.0},
     "Shear": {"level": 5, "prob": 1.0},
-    "Translate": {"level": 5, "prob": 1.0},
+    "Translate": {"level": 5, "prob": 1.0, "max_translate_offset": 30},
     "YOLOXHSVRandomAug": {},
 }  # fmt: skip
 MIXING = ("CopyPaste", "MixUp", "Mosaic")
