@@ -53,7 +53,7 @@ class CocoRecords:
 
 @no_garbage_collection()
 def read_coco(
-    content: bytes | str,
+    content: bytes | str | dict[str, Any],
     file: str,
     need_annotations: bool = True,
     file_name: Callable[[dict[str, Any]], str] | None = None,
@@ -61,7 +61,7 @@ def read_coco(
     """Parse and check a COCO json.
 
     Args:
-        content: The text of the file.
+        content: The text of the file, or what it says.
         file: Its name, for messages.
         need_annotations: Whether a file without the key ``annotations`` is an error.
         file_name: Finds the path of an image in its record; by default it is ``file_name`` there.
@@ -69,7 +69,7 @@ def read_coco(
     Raises:
         AnnotationError: not json, not COCO, a key is missing, or ids are not unique.
     """
-    data = parse_json(content, file)
+    data = content if isinstance(content, dict) else parse_json(content, file)
     for key in ("images", "categories", *(["annotations"] if need_annotations else [])):
         if not isinstance(data.get(key), list):
             raise AnnotationError(

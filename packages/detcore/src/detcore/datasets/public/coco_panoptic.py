@@ -67,7 +67,7 @@ class CocoPanopticDataset(CocoDataset):
         document, self._segment_ids, self._maps = panoptic_records(
             self.file_client.get(ann_file), ann_file
         )
-        records = read_coco(json.dumps(document), ann_file)
+        records = read_coco(document, ann_file)
         self._is_thing = {c["id"]: bool(c.get("isthing", 1)) for c in records.category_records}
         return records
 
