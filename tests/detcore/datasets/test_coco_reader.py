@@ -91,7 +91,7 @@ def test_annotations_are_sorted_by_image_and_keep_their_order_within(
         [{"image_id": 2, "bbox": box}, {"image_id": 1, "bbox": box}, {"image_id": 2, "bbox": box}]
     )
     records = read(path)
-    assert records.ids == [2, 1, 3]
+    assert list(records.ids) == [2, 1, 3]
     assert records.offsets.tolist() == [0, 1, 3]
     assert records.image_of.tolist() == [0, 1, 1]
 
@@ -99,7 +99,7 @@ def test_annotations_are_sorted_by_image_and_keep_their_order_within(
 def test_annotations_of_unknown_images_are_counted(write_coco: Callable[..., Path]) -> None:
     box = [0, 0, 9, 9]
     records = read(write_coco([{"image_id": 9, "bbox": box}, {"bbox": box}]))
-    assert records.ids == [2]
+    assert list(records.ids) == [2]
     assert records.left_out == {"annotations: of an image that the file does not list": 1}
 
 

@@ -27,7 +27,7 @@ class CocoRecords:
     category_ids: list[Hashable]
     category_names: list[str]
     offsets: np.ndarray  # (I + 1,) int64: image i has the rows offsets[i]:offsets[i + 1]
-    ids: list[Hashable]  # of the annotations
+    ids: np.ndarray | list[Hashable]  # (A,) of the annotations: int64, or a list of text
     categories: np.ndarray  # (A,) int64, positions in category_ids
     boxes: np.ndarray  # (A, 4) float64, x y width height in pixels
     areas: np.ndarray  # (A,) float64, square pixels
@@ -135,7 +135,7 @@ def _annotations(
         category_ids=category_ids,
         category_names=[category["name"] for category in categories],
         offsets=np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(images)))]),
-        ids=[annotation["id"] for annotation in kept],
+        ids=_compact([annotation["id"] for annotation in kept]),
         categories=of_category[rows],
         boxes=boxes[rows],
         areas=areas,
@@ -183,6 +183,12 @@ def _masks(
             f"width {width} ({height * width} pixels); write the mask anew from the image"
         )
     return masks
+
+
+def _compact(ids: list[Hashable]) -> np.ndarray | list[Hashable]:
+    """Numbers as an array; an int of the json would keep the memory about it from being freed."""
+    array = np.array(ids)
+    return array if array.dtype.kind == "i" else ids
 
 
 def _has_numbers(item: Any) -> bool:
