@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 
 SHOWN = 10  # files that a message names
 
@@ -17,7 +17,7 @@ def normalise_name(name: str) -> str:
 
 def is_outside(name: str, root: str | None) -> bool:
     """Whether a (normalised) name leads out of the folder of the images."""
-    if name.startswith("/") or PureWindowsPath(name).drive:
+    if name.startswith("/") or name[1:2] == ":":  # a drive of Windows
         return not (root and _inside(PurePosixPath(os.path.normpath(name)), root))
     if ".." not in name:
         return False

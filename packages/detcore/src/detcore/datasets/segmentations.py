@@ -71,6 +71,8 @@ class Segmentations:
 
     def finite(self) -> np.ndarray:
         """(A,) bool: no polygon holds NaN or an infinite number."""
+        if np.isfinite(self._numbers.sum()):  # which it is not with one such number among them
+            return np.ones(len(self), dtype=bool)
         bad = np.concatenate([[0], np.cumsum(~np.isfinite(self._numbers))])
         edges = bad[self._first_number][self._first_polygon]
         return edges[1:] == edges[:-1]
