@@ -158,3 +158,15 @@ def test_every_kind_of_segmentation_gives_the_same_run_lengths() -> None:
 def test_polygons_of_fewer_than_three_points_are_empty() -> None:
     assert rle.area(to_rle([[1, 2, 30, 40]], 80, 100)) == 0
     assert rle.area(to_rle([[1, 2, 30, 40], *SQUARE], 80, 100)) == 100
+
+
+def test_a_file_reads_alike_with_and_without_the_fast_parser(
+    write_coco: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_coco([{"bbox": [1, 2, 3.5, 4], "segmentation": SQUARE}])
+    first = read(path)
+    monkeypatch.setattr("detcore.datasets.coco_source.orjson", None)
+    second = read(path)
+    assert first.images == second.images
+    assert np.array_equal(first.boxes, second.boxes)
+    assert np.array_equal(first.segmentations[0], second.segmentations[0])
