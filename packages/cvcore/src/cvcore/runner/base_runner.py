@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -17,7 +18,15 @@ from torch.optim import Optimizer
 from cvcore.dist import get_dist_info
 from cvcore.errors import ConfigError
 from cvcore.parallel import is_module_wrapper
-from cvcore.runner.checkpoint import load_checkpoint, point_latest_to, save_checkpoint
+from cvcore.runner.checkpoint import (
+    CheckpointWriter,
+    checkpoint_content,
+    load_checkpoint,
+    load_for_resume,
+    point_latest_to,
+    snapshot,
+    write_checkpoint,
+)
 from cvcore.runner.hook import Hook
 from cvcore.runner.info import get_time_str
 from cvcore.runner.log_buffer import LogBuffer
@@ -52,6 +61,9 @@ class BaseRunner(ABC):
         forward_context: Makes the context in which the model computes its losses.
         resumed_checkpoint: The checkpoint that the run was resumed from, until ``before_run`` is
             over; hooks take their own state out of it.
+        batch_size: Samples in a training batch of one rank; None if the loader does not tell.
+        leaving: Whether a signal ends the run, and the checkpoint that is written is for that.
+        checkpoint_writer: Writes checkpoints, perhaps beside the training.
     """
 
     def __init__(
@@ -101,6 +113,9 @@ class BaseRunner(ABC):
         self.moment: str | None = None
         self.resumed_checkpoint: dict[str, Any] | None = None
         self._resume_point: ResumePoint | None = None
+        self.batch_size: int | None = None
+        self.leaving = False
+        self.checkpoint_writer = CheckpointWriter()
 
     @property
     def model_name(self) -> str:
@@ -201,9 +216,19 @@ class BaseRunner(ABC):
         name = filename_tmpl.format(self.checkpoint_number())
         path = f"{str(out_dir).rstrip('/')}/{name}"
         optimizer = self.optimizer if save_optimizer else None
-        save_checkpoint(self.model, path, optimizer=optimizer, meta=carried)
+        content = checkpoint_content(self.model, optimizer, carried)
+        if content is None:  # of a sharded model, which rank 0 writes
+            return
+        if self.checkpoint_writer.background:
+            self.checkpoint_writer.wait()
+            content = snapshot(content)
+        self.checkpoint_writer.run(partial(write_checkpoint, content, path))
         if create_symlink:
-            point_latest_to(Path(path))
+            self.checkpoint_writer.run(partial(point_latest_to, Path(path)))
+
+    @abstractmethod
+    def random_state_to_save(self) -> dict[str, Any]:
+        """State of this rank's generators that a checkpoint written between two steps holds."""
 
     def checkpoint_number(self) -> int:
         """The number in the name of a checkpoint written now."""
@@ -236,11 +261,15 @@ class BaseRunner(ABC):
             checkpoint: The file.
             resume_optimizer: Take the optimizer's state from it too.
             map_location: Device for the tensors; ``'default'`` is where the model is.
+
+        Raises:
+            StateDictError: Its weights are not exactly those of the model.
+            CheckpointError: It holds weights only, or its optimizer does not fit.
         """
         if map_location == "default":
             parameter = next(self.model.parameters(), torch.empty(0))
             map_location = parameter.device
-        loaded = self.load_checkpoint(checkpoint, map_location=map_location)
+        loaded = load_for_resume(self.model, checkpoint, map_location, self.logger)
         self._resume_point = restore_run(self, loaded, resume_optimizer)
         self.resumed_checkpoint = loaded
 

@@ -8,30 +8,39 @@ from cvcore.runner.checkpoint.load import (
     _load_checkpoint,
     _load_checkpoint_with_prefix,
     load_checkpoint,
+    load_for_resume,
 )
 from cvcore.runner.checkpoint.read import MissingCheckpointError, read_checkpoint
 from cvcore.runner.checkpoint.save import (
+    checkpoint_content,
     get_state_dict,
     point_latest_to,
     save_checkpoint,
     weights_to_cpu,
+    write_checkpoint,
 )
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 from cvcore.runner.checkpoint.seal import verify_file
+from cvcore.runner.checkpoint.writer import CheckpointWriter, snapshot
 
 __all__ = [
     "CheckpointLoader",
+    "CheckpointWriter",
     "MissingCheckpointError",
     "StateDictError",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
+    "checkpoint_content",
     "find_latest_checkpoint",
     "get_state_dict",
     "load_checkpoint",
+    "load_for_resume",
     "load_state_dict",
     "point_latest_to",
     "read_checkpoint",
     "save_checkpoint",
+    "snapshot",
     "verify_file",
     "weights_to_cpu",
+    "write_checkpoint",
 ]

@@ -13,7 +13,7 @@ from torch import nn
 
 from cvcore.errors import CheckpointError
 from cvcore.log import get_logger
-from cvcore.parallel import is_module_wrapper
+from cvcore.parallel import MMFullyShardedDataParallel, is_module_wrapper
 from cvcore.runner.checkpoint.save import get_state_dict
 
 SIZE_MISMATCH = re.compile(r"size mismatch for (\S+):")
@@ -89,10 +89,31 @@ def load_state_dict(
     return differences
 
 
+def load_exactly(module: nn.Module, state_dict: Mapping[str, Any], source: object) -> None:
+    """Copy weights into a model that they were saved from.
+
+    Averages of the weights may be there or not; the hook that keeps them takes them itself.
+
+    Raises:
+        StateDictError: A key is missing, or one too many, or has another shape.
+    """
+    found = _copy(module, state_dict)
+    averaged = {average_name(key) for key in state_dict}
+    found.missing = [key for key in found.missing if key not in averaged]
+    if found:
+        raise StateDictError(
+            f"{source} is of another model than this run's: {found.table()}\n"
+            "Resume with the config that wrote it (it lies in the work dir), or take what fits "
+            "as the start of a new run with load_from"
+        )
+
+
 def _copy(module: nn.Module, state_dict: Mapping[str, Any]) -> Differences:
     metadata: Mapping[str, Any] = getattr(state_dict, "_metadata", None) or {}
     # One dict for all modules: hooks of old layouts rename keys in it before they are used.
     weights = dict(state_dict)
+    if isinstance(module, MMFullyShardedDataParallel):
+        return _sort_out(module, weights, *module.load_full_state_dict(weights), [])
     missing: list[str] = []
     unexpected: list[str] = []
     messages: list[str] = []

@@ -13,7 +13,7 @@ from torch import nn
 from cvcore.cnn.initializers import WEIGHT_SOURCES
 from cvcore.errors import CheckpointError, hint
 from cvcore.log import get_logger
-from cvcore.runner.checkpoint.keys import load_state_dict, revise
+from cvcore.runner.checkpoint.keys import load_exactly, load_state_dict, revise
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 
 STRIP_WRAPPER = ((r"^module\.", ""),)
@@ -72,6 +72,25 @@ def load_checkpoint(
     checkpoint = _load_checkpoint(filename, map_location, logger)
     weights = _weights(checkpoint, filename)
     load_state_dict(model, revise(weights, revise_keys), strict, logger)
+    return checkpoint
+
+
+def load_for_resume(
+    model: nn.Module,
+    filename: str | Path,
+    map_location: Any = None,
+    logger: logging.Logger | None = None,
+) -> dict[str, Any]:
+    """Load the weights of a run that is taken up, which have to be exactly the model's.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        StateDictError: A key is missing, or one too many, or has another shape.
+    """
+    checkpoint = _load_checkpoint(filename, map_location, logger)
+    load_exactly(model, revise(_weights(checkpoint, filename), STRIP_WRAPPER), filename)
     return checkpoint
 
 

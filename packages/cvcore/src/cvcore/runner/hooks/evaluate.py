@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from torch import distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from cvcore.dist import broadcast_object, get_dist_info, is_distributed
+from cvcore.dist import broadcast_object, get_dist_info, is_distributed, patient_group
 from cvcore.errors import CvcoreError
+from cvcore.interrupt import Interrupted, abandonable
 from cvcore.runner.checkpoint import read_checkpoint
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import output_folder
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 INF = float("inf")
 GREATER_KEYS = ("acc", "top", "AR@", "auc", "precision", "mAP", "mDice", "mIoU", "mAcc", "aAcc")
 LESS_KEYS = ("loss",)
+CUT_SHORT = "evaluation_cut_short"  # names the iteration, among the hooks' messages
 
 
 class EvalHook(Hook):
@@ -156,7 +159,10 @@ class EvalHook(Hook):
                 messages.update(meta["hook_msgs"])
 
     def before_train_iter(self, runner: BaseRunner) -> None:
-        """Evaluate before the first iteration, if ``start`` asks for it."""
+        """Evaluate before the first iteration, if ``start`` or an earlier stop asks for it."""
+        due = (runner.meta or {}).get("hook_msgs", {}).pop(CUT_SHORT, None)
+        if due == runner.iter and not self.by_epoch:
+            self._make_up(runner)
         if not self.by_epoch and self.initial_flag:
             self.initial_flag = False
             if self.start is not None and runner.iter >= self.start:
@@ -177,7 +183,23 @@ class EvalHook(Hook):
             if isinstance(hook, LoggerHook):
                 hook.after_train_iter(runner)
         runner.log_buffer.clear()
+        try:
+            self._evaluate_apart(runner)
+        except Interrupted:
+            if runner.meta is None:
+                runner.meta = {}
+            runner.meta.setdefault("hook_msgs", {})[CUT_SHORT] = runner.iter + 1
+            raise
+
+    def _make_up(self, runner: BaseRunner) -> None:
+        """Evaluate as after the iteration before, where a signal cut the evaluation short."""
+        runner._iter -= 1
+        runner.log_buffer.clear()
         self._evaluate_apart(runner)
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                hook.after_train_iter(runner)
+        runner._iter += 1
 
     def after_train_epoch(self, runner: BaseRunner) -> None:
         """Evaluate, if it is time."""
@@ -208,7 +230,10 @@ class EvalHook(Hook):
 
     def evaluate(self, runner: BaseRunner, results: Any) -> float | None:
         """Score the results and log the scores; returns the one that decides about the best."""
-        scores = self.dataloader.dataset.evaluate(results, logger=runner.logger, **self.eval_kwargs)
+        with abandonable():  # it can take minutes, and changes nothing of the run
+            scores = self.dataloader.dataset.evaluate(
+                results, logger=runner.logger, **self.eval_kwargs
+            )
         runner.log_buffer.output.update(scores)
         runner.log_buffer.ready = True
         if self.save_best is None:
@@ -241,8 +266,8 @@ class EvalHook(Hook):
         self.best_ckpt_path = str(self.file_client.join_path(self.out_dir, name))
         messages.update(best_score=float(key_score), best_ckpt=self.best_ckpt_path)
         runner.save_checkpoint(self.out_dir, filename_tmpl=name, create_symlink=False)
-        if previous and previous != self.best_ckpt_path and self.file_client.isfile(previous):
-            self.file_client.remove(previous)
+        if previous and previous != self.best_ckpt_path:
+            runner.checkpoint_writer.run(partial(self._remove, previous))
         runner.logger.info(
             "best %s so far: %.4f at %s %d, saved as %s",
             self.key_indicator,
@@ -251,6 +276,11 @@ class EvalHook(Hook):
             number,
             name,
         )
+
+
+    def _remove(self, path: str) -> None:
+        if self.file_client.isfile(path):
+            self.file_client.remove(path)
 
 
 class DistEvalHook(EvalHook):
@@ -311,6 +341,11 @@ class DistEvalHook(EvalHook):
         self.tmpdir = tmpdir
         self.gpu_collect = gpu_collect
 
+    def before_run(self, runner: BaseRunner) -> None:
+        """As that of EvalHook; and all ranks make the group in which they will wait."""
+        super().before_run(runner)
+        patient_group()
+
     def _do_evaluate(self, runner: BaseRunner) -> None:
         if self.broadcast_bn_buffer:
             self._broadcast_bn_buffer(runner)
@@ -323,12 +358,16 @@ class DistEvalHook(EvalHook):
             runner.log_buffer.output["eval_iter_num"] = len(self.dataloader)
             try:
                 self._score(runner, results)
-            except Exception as error:
+            except (Exception, Interrupted) as error:
                 failure = error
-        # The other ranks wait here, and stop too if rank 0 could not score.
-        text = broadcast_object(None if failure is None else f"{type(failure).__name__}: {failure}")
+        # The others wait here as long as it takes, and stop too if rank 0 could not score.
+        text = None if failure is None else f"{type(failure).__name__}: {failure}"
+        signum = failure.signum if isinstance(failure, Interrupted) else None
+        text, signum = broadcast_object((text, signum), group=patient_group())
         if failure is not None:
             raise failure
+        if signum is not None:
+            raise Interrupted(signum)
         if text is not None:
             raise CvcoreError(f"the evaluation failed on rank 0: {text}")
 

@@ -19,6 +19,7 @@ from cvcore.runner.step import OptimizerStep, require_finite_loss
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
 
+GRADIENTS = "gradients"  # of the first part of a step, among the hooks' messages
 
 @HOOKS.register_module()
 class OptimizerHook(Hook):
@@ -116,8 +117,34 @@ class GradientCumulativeOptimizerHook(OptimizerHook):
         if runner.iter % self.cumulative_iters == 0:
             self.step.zero_grad(runner.optimizer, runner.model)
         self.step.backward(runner.outputs["loss"] / self.group_size(runner))
-        if self.every_n_iters(runner, self.cumulative_iters) or self.is_last_iter(runner):
+        last = self.every_n_iters(runner, self.cumulative_iters) or self.is_last_iter(runner)
+        if last:
             self.update(runner)
+        if self.cumulative_iters > 1:
+            self._carry(runner, between_steps=last)
+
+    def _carry(self, runner: BaseRunner, between_steps: bool) -> None:
+        """Let a checkpoint that is written inside a step hold the gradients of its first part."""
+        if runner.meta is None:
+            runner.meta = {}
+        messages = runner.meta.setdefault("hook_msgs", {})
+        messages.pop(GRADIENTS, None)
+        if not between_steps:
+            messages[GRADIENTS] = {
+                name: param.grad
+                for name, param in runner.model.named_parameters()
+                if param.grad is not None
+            }
+
+    def _take_up(self, runner: BaseRunner) -> bool:
+        """Put the gradients of a resumed checkpoint back; False if it has none."""
+        saved = (runner.meta or {}).get("hook_msgs", {}).pop(GRADIENTS, None)
+        if not saved:
+            return False
+        for name, param in runner.model.named_parameters():
+            if name in saved:
+                param.grad = saved[name].to(param.device)
+        return True
 
     def group_size(self, runner: BaseRunner) -> int:
         """Iterations of the present step: fewer in the last one, if the run does not divide."""
@@ -130,7 +157,7 @@ class GradientCumulativeOptimizerHook(OptimizerHook):
         return any(isinstance(each, _BatchNorm) for each in module.modules())
 
     def _warn(self, runner: BaseRunner) -> None:
-        if runner.iter % self.cumulative_iters:
+        if runner.iter % self.cumulative_iters and not self._take_up(runner):
             runner.logger.warning(
                 "resumed at iteration %d, inside a step of %d iterations: the gradients of its "
                 "first part are lost",
