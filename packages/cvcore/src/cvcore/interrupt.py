@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ECHO_SECONDS = 1.0
 
 
 class Interrupted(KeyboardInterrupt):
@@ -40,6 +42,7 @@ class _Notes:
     def __init__(self) -> None:
         self.owner: int | None = None  # the process that notes; children it forks do not
         self.signum: int | None = None
+        self.time = 0.0  # when it came, in seconds of the monotonic clock
         self.abandonable = 0  # how many such contexts are open
 
 
@@ -70,13 +73,21 @@ def _note(signum: int, frame: FrameType | None) -> None:
     if _notes.owner != os.getpid():
         return  # a child that was forked inside the context: its parent decides
     if _notes.signum is not None:
+        if _is_echo(signum):
+            return
         os.write(2, b"\nsecond signal: ending at once, without saving\n")
         os._exit(128 + signum)
-    _notes.signum = signum
+    _notes.signum, _notes.time = signum, time.monotonic()
     name = signal.Signals(signum).name
     os.write(2, f"\n{name}: finishing the step and saving; once more ends at once\n".encode())
     if _notes.abandonable:
         raise Interrupted(signum)
+
+
+def _is_echo(signum: int) -> bool:
+    """Whether torchrun passes on what a scheduler has sent to all processes itself."""
+    launched = "TORCHELASTIC_RUN_ID" in os.environ
+    return launched and signum == _notes.signum and time.monotonic() - _notes.time < ECHO_SECONDS
 
 
 def noted_signal() -> int | None:

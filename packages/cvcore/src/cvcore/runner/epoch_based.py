@@ -181,7 +181,8 @@ class EpochBasedRunner(BaseRunner):
 
     def random_state_to_save(self) -> dict[str, Any]:
         """That of now; of the beginning of the epoch, if it has only begun."""
-        if self._pass_batches == 0 and self._start_random_state is not None:
+        begun = self._pass_batches == 0 and self.moment != "after_train_iter"
+        if begun and self._start_random_state is not None:
             return self._start_random_state
         return get_random_state()
 

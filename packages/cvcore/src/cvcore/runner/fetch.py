@@ -49,7 +49,9 @@ def _describe(error: RuntimeError) -> str:
     free = ""
     if SHARED_MEMORY.is_dir():
         space = shutil.disk_usage(SHARED_MEMORY)
-        free = f" {SHARED_MEMORY} has {space.free / 2**20:.0f} of {space.total / 2**20:.0f} MiB free."
+        free = (
+            f" {SHARED_MEMORY} has {space.free / 2**20:.0f} of {space.total / 2**20:.0f} MiB free."
+        )
     first = str(error).splitlines()[0]
     return (
         f"a worker process of the data loader died: {first}.{free} It ran out of memory or shared "

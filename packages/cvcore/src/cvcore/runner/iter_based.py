@@ -210,7 +210,7 @@ class IterBasedRunner(BaseRunner):
         loaders = [loader.position for loader in self._iter_loaders]
         meta.update(epoch=self.epoch, loaders=loaders, log_history=self.log_buffer.state_dict())
         if self.leaving:
-            meta["turn"] = self._turn
+            meta["turn"] = self._turn + (self.moment == "after_train_iter")
         return meta
 
     def random_state_to_save(self) -> dict[str, Any]:

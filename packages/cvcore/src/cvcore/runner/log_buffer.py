@@ -9,6 +9,7 @@ import numpy as np
 
 KEPT = 1000  # newest values of each name that a checkpoint carries
 
+
 class LogBuffer:
     """Histories of named numbers, and the averages that the loggers read.
 

@@ -118,9 +118,7 @@ def _resume_point(runner: BaseRunner, meta: Mapping[str, Any]) -> ResumePoint:
     loaders = meta.get("loaders") or []
     # A shuffling sampler that draws from global state draws alike on every rank only if their
     # states are alike, so the position of rank 0 serves the others.
-    positions = tuple(
-        LoaderPosition(each["batches"], each["random_state"]) for each in loaders
-    )
+    positions = tuple(LoaderPosition(each["batches"], each["random_state"]) for each in loaders)
     epochs = tuple(each.get("epoch", 0) for each in loaders)
     history = meta.get("log_history") or {}
     size = meta.get("batch_size")

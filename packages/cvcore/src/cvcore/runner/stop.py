@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvcore.dist import agreed_signal, all_gather_object, is_main
+from cvcore.dist import agreed_signal, all_gather_object, barrier, is_main
 from cvcore.interrupt import Interrupted, signals_noted
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def saved_when_stopped(runner: BaseRunner) -> Iterator[None]:
         except Interrupted as stop:
             text = _save(runner, signal.Signals(stop.signum).name)
             runner.logger.warning(text)
+            barrier()  # a launcher ends all ranks once one has left
             raise Interrupted(stop.signum, text) from None
         finally:
             runner.checkpoint_writer.close()

@@ -18,6 +18,7 @@ from cvcore.runner.checkpoint import read_checkpoint
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import output_folder
 from cvcore.runner.hooks.logger.base import LoggerHook
+from cvcore.runner.iter_based import set_sampler_epoch
 from cvcore.runner.random_state import preserved_random_state
 from cvcore.runner.testing import multi_gpu_test, single_gpu_test
 
@@ -207,6 +208,8 @@ class EvalHook(Hook):
             self._evaluate_apart(runner)
 
     def _evaluate_apart(self, runner: BaseRunner) -> None:
+        # Every evaluation draws the same, however many were before it in this process.
+        set_sampler_epoch(self.dataloader, 0)
         with preserved_random_state():
             self._do_evaluate(runner)
         runner.model.train()
@@ -276,7 +279,6 @@ class EvalHook(Hook):
             number,
             name,
         )
-
 
     def _remove(self, path: str) -> None:
         if self.file_client.isfile(path):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 GRADIENTS = "gradients"  # of the first part of a step, among the hooks' messages
 
+
 @HOOKS.register_module()
 class OptimizerHook(Hook):
     """Backward and step after every training iteration.
