@@ -1,4 +1,5 @@
 """Section D: a run that is stopped and resumed ends where an unbroken one does, to the bit."""
+# ruff: noqa: N802 - tests are named by the ids of the faults
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Section D: SIGTERM and SIGINT at any moment leave a checkpoint that goes on exactly."""
+# ruff: noqa: N802 - tests are named by the ids of the faults
 
 from __future__ import annotations
 

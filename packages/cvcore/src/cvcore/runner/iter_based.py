@@ -169,6 +169,7 @@ class IterBasedRunner(BaseRunner):
             self.resumed_checkpoint = None
             point = self._resume_point
             self._iter_loaders = self._open_loaders(data_loaders)
+            self.mode, self.data_loader = "train", self._iter_loaders[modes.index("train")]
             self.call_hook("before_epoch")
             if point is not None:
                 self.log_buffer.load_state_dict(point.log_history)

@@ -160,17 +160,15 @@ class EvalHook(Hook):
                 messages.update(meta["hook_msgs"])
 
     def before_train_iter(self, runner: BaseRunner) -> None:
-        """Evaluate before the first iteration, if ``start`` or an earlier stop asks for it."""
-        due = (runner.meta or {}).get("hook_msgs", {}).pop(CUT_SHORT, None)
-        if due == runner.iter and not self.by_epoch:
-            self._make_up(runner)
+        """Evaluate before the first iteration, if ``start`` asks for it."""
         if not self.by_epoch and self.initial_flag:
             self.initial_flag = False
             if self.start is not None and runner.iter >= self.start:
                 self.after_train_iter(runner)
 
     def before_train_epoch(self, runner: BaseRunner) -> None:
-        """Evaluate before the first epoch, if ``start`` asks for it."""
+        """Evaluate before the first epoch, if ``start`` or an earlier stop asks for it."""
+        self.before_epoch(runner)
         if self.by_epoch and self.initial_flag:
             self.initial_flag = False
             if self.start is not None and runner.epoch >= self.start:
@@ -192,14 +190,18 @@ class EvalHook(Hook):
             runner.meta.setdefault("hook_msgs", {})[CUT_SHORT] = runner.iter + 1
             raise
 
-    def _make_up(self, runner: BaseRunner) -> None:
+    def before_epoch(self, runner: BaseRunner) -> None:
         """Evaluate as after the iteration before, where a signal cut the evaluation short."""
+        due = (runner.meta or {}).get("hook_msgs", {}).pop(CUT_SHORT, None)
+        if due != runner.iter or self.by_epoch:
+            return
         runner._iter -= 1
-        runner.log_buffer.clear()
+        outer, runner.moment = runner.moment, "after_train_iter"
         self._evaluate_apart(runner)
         for hook in runner.hooks:
             if isinstance(hook, LoggerHook):
                 hook.after_train_iter(runner)
+        runner.moment = outer
         runner._iter += 1
 
     def after_train_epoch(self, runner: BaseRunner) -> None:
