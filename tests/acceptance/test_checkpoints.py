@@ -334,7 +334,14 @@ def test_D19_a_crash_after_an_epoch_finds_its_checkpoint_written(
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-m", "detcore.cli.train", str(config), "--work-dir", str(tmp_path / "run")],
+        [
+            sys.executable,
+            "-m",
+            "detcore.cli.train",
+            str(config),
+            "--work-dir",
+            str(tmp_path / "run"),
+        ],
         env=environment,
         capture_output=True,
         text=True,

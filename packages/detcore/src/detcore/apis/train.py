@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -188,7 +187,9 @@ def register_hooks(runner: BaseRunner, cfg: Config, distributed: bool) -> None:
 
 def optimizer_hook(cfg: Config, distributed: bool) -> Hook:
     """The hook that runs backward and steps: plain, mixed-precision, or one of the user's own."""
-    settings: Mapping[str, Any] = cfg.get("optimizer_config") or {}
+    settings: dict[str, Any] = dict(cfg.get("optimizer_config") or {})
+    if cfg.get("on_nonfinite"):
+        settings.setdefault("on_nonfinite", cfg["on_nonfinite"])
     fp16 = cfg.get("fp16")
     if fp16 is not None:
         return Fp16OptimizerHook(**settings, **fp16, distributed=distributed)
