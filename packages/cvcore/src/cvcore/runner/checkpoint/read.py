@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
     if path.stat().st_size == 0:
         raise damaged(path, "it is empty")
     try:
-        with safe_globals(_safe()):
+        with safe_globals(_safe()), warnings.catch_warnings():
+            # Of a pickle protocol that the safe reader may not know: then it refuses by an error.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         named = GLOBAL.search(str(error))
