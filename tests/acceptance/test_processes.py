@@ -141,13 +141,13 @@ from torch.utils.data import DataLoader
 from cvcore.runner import DistEvalHook, EpochBasedRunner
 
 shutdown()
-init_dist('pytorch', 'gloo', timeout=4)
+init_dist('pytorch', 'gloo', timeout=8)
 
 class Data(torch.utils.data.Dataset):
     def __len__(self): return 4
     def __getitem__(self, index): return {'x': torch.tensor([float(index)])}
     def evaluate(self, results, **options):
-        time.sleep(9)
+        time.sleep(12)
         return {'mAP': sum(results)}
 
 class Net(nn.Module):
@@ -156,7 +156,7 @@ class Net(nn.Module):
         self.weight = nn.Parameter(torch.ones(1))
     def forward(self, x, return_loss=False):
         if rank == 1:
-            time.sleep(3)  # twice: beyond the limit too
+            time.sleep(5)  # twice: beyond the limit too
         return x.flatten().tolist()
     def train_step(self, batch, optimizer):
         return dict(loss=self.weight.sum(), log_vars={}, num_samples=1)

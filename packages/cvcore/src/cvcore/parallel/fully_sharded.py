@@ -6,6 +6,7 @@ Data Parallel", 2023; the work is done by torch's ``fully_shard``.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,9 +89,9 @@ class MMFullyShardedDataParallel(nn.Module):
         inputs, kwargs = self._moved(inputs, kwargs)
         return self.module.val_step(*inputs, **kwargs)
 
-    def full_state_dict(self) -> dict[str, Any]:
+    def full_state_dict(self) -> OrderedDict[str, Any]:
         """Whole weights on the CPU of rank 0, by the model's own keys; every rank calls this."""
-        return get_model_state_dict(self.module, options=WHOLE)
+        return OrderedDict(get_model_state_dict(self.module, options=WHOLE))
 
     def load_full_state_dict(self, weights: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Deal out whole weights, which every rank has; those with another shape are left out.

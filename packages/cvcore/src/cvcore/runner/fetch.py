@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +15,6 @@ from cvcore.interrupt import Interrupted, abandonable
 from cvcore.runner.random_state import get_random_state, set_random_state
 
 SHARED_MEMORY = Path("/dev/shm")
-DEAD_WORKER = re.compile(r"DataLoader worker \(pid\(?s?\)? ?[\d, ]+\)")
 
 
 class WorkerDiedError(CvcoreError, RuntimeError):
@@ -39,22 +38,39 @@ def next_batch(batches: Iterator[Any]) -> Any:
     except Interrupted:
         set_random_state(state)
         raise
-    except RuntimeError as error:
-        if DEAD_WORKER.search(str(error)) is None or isinstance(error, CvcoreError):
+    except (RuntimeError, OSError, EOFError) as error:
+        dead = _dead_workers(batches)
+        if not dead or isinstance(error, CvcoreError):
             raise
-        raise WorkerDiedError(_describe(error)) from error
+        raise WorkerDiedError(_describe(dead)) from error
 
 
-def _describe(error: RuntimeError) -> str:
+def _dead_workers(batches: Iterator[Any]) -> list[str]:
+    """Worker processes of a loader's iterator that a signal has ended."""
+    workers = getattr(batches, "_workers", ())
+    # What a worker has under way when it dies may be noticed before the death itself.
+    for worker in workers:
+        worker.join(0.2)
+    codes = [(worker.pid, worker.exitcode) for worker in workers]
+    return [f"process {pid} by {_signal_name(-code)}" for pid, code in codes if code and code < 0]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _describe(dead: list[str]) -> str:
     free = ""
     if SHARED_MEMORY.is_dir():
         space = shutil.disk_usage(SHARED_MEMORY)
         free = (
             f" {SHARED_MEMORY} has {space.free / 2**20:.0f} of {space.total / 2**20:.0f} MiB free."
         )
-    first = str(error).splitlines()[0]
     return (
-        f"a worker process of the data loader died: {first}.{free} It ran out of memory or shared "
-        "memory, or was killed. Use fewer workers (data.workers_per_gpu), or give the container "
+        f"a worker of the data loader was killed: {', '.join(dead)}.{free} Mostly it ran out of "
+        "memory or shared memory. Use fewer workers (data.workers_per_gpu), or give the container "
         "more shared memory (docker run --shm-size=8g, or --ipc=host)"
     )

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from cvcore.dist import get_dist_info
 from cvcore.errors import CheckpointError, CvcoreError
+from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.position import LoaderPosition, batch_size_of
 from cvcore.runner.random_state import get_random_state
 
@@ -180,14 +181,20 @@ def _check_optimizer_class(saved: Any, own: Any) -> None:
         )
 
 
+def _load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    optimizer.load_state_dict(dict(state))
+
+
 def _restore_optimizers(runner: BaseRunner, states: Mapping[str, Any]) -> None:
-    optimizer = runner.optimizer
+    optimizer, model = runner.optimizer, runner.model
+    sharded = isinstance(model, MMFullyShardedDataParallel)
+    load = model.load_full_optimizer_state if sharded else _load_optimizer
     try:
         if isinstance(optimizer, Optimizer):
-            optimizer.load_state_dict(states)
+            load(optimizer, states)
         elif isinstance(optimizer, dict):
             for name, each in optimizer.items():
-                each.load_state_dict(states[name])
+                load(each, states[name])
         else:
             raise CheckpointError(
                 "the run has no optimizer to resume; build one, or call "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from cvcore import Config
@@ -165,7 +167,10 @@ def wrap_model(model: nn.Module, cfg: Config, distributed: bool) -> nn.Module:
         "device_ids", [torch.cuda.current_device()] if device.type == "cuda" else None
     )
     if settings["type"] == "MMDistributedDataParallel":
-        settings.setdefault("broadcast_buffers", False)
+        # torch has a new name for it, and warns of the old one.
+        known = inspect.signature(DistributedDataParallel).parameters
+        new, old = "forward_sync_buffers", "broadcast_buffers"
+        settings.setdefault(new if new in known else old, settings.pop(old, False))
         settings.setdefault("find_unused_parameters", cfg.get("find_unused_parameters", False))
     return MODULE_WRAPPERS.build(settings)
 

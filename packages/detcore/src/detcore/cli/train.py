@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from cvcore import Config, DictAction
 from cvcore.interrupt import Interrupted
@@ -16,6 +19,7 @@ from detcore.cli.entry import main_of
 from detcore.errors import DetcoreError
 
 DESCRIPTION = "Train a detector. Example: detcore-train mask_rcnn_r50_fpn_1x_coco --work-dir runs/a"
+SPAWNED = "DETCORE_SPAWNED"  # set in processes that --gpus N starts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +113,7 @@ def spawn(num_processes: int) -> int:
     from torch.distributed.run import run as run_processes
 
     options = [f"--nproc_per_node={num_processes}", "--standalone", "-m", "detcore.cli.train"]
+    os.environ[SPAWNED] = "1"
     try:
         run_processes(parse_args([*options, *own_arguments(), "--launcher=pytorch"]))
     except SignalException as stop:
@@ -128,6 +133,8 @@ def own_arguments() -> list[str]:
 
 def say_how_to_go_on(cfg: Config, args: argparse.Namespace) -> None:
     """The command that resumes a run which a signal ended, if it left a checkpoint."""
+    if SPAWNED in os.environ and args.launcher != "none":
+        return  # whoever spawned this process says it
     if os.environ.get("RANK", "0") != "0" or not list(Path(cfg["work_dir"]).glob("*.pth")):
         return
     words = [each for each in own_arguments() if each != "--auto-resume"]
@@ -149,7 +156,27 @@ def say_what_next(cfg: Config) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `detcore-train`."""
-    return main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+    if "RANK" not in os.environ:
+        return main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+    try:
+        code = main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    if code:
+        leave_at_once(code)
+    return code
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this rank without the interpreter's clean-up, which can wait for other ranks.
+
+    They wait for this one, and notice only once its connections are closed.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
