@@ -33,9 +33,9 @@ class Inert:
         self.arguments = arguments
 
 
-def inert_attribute(owner: Any, name: str) -> Inert:
+def inert_attribute(*arguments: Any) -> Inert:
     """Stands in for ``getattr``, which a file may name: looks nothing up."""
-    return Inert(owner, name)
+    return Inert(*arguments)
 
 
 def _safe() -> list[Any]:
@@ -91,7 +91,7 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
         if named is None:
             raise damaged(path, "it is not in torch's format") from error
         raise CheckpointError(_not_data(path, named[1])) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
+    except Exception as error:  # what a reader meets in bytes that are not what it expects
         if "CUDA" in str(error):
             raise CheckpointError(
                 f"checkpoint {path} holds tensors of a CUDA device and there is none here: "
