@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast check format wheels clean
+.PHONY: demo test test-fast check format wheels docs clean
 
 demo: $(STAMP)
 	$(BIN)/detcore demo
@@ -28,6 +28,11 @@ wheels: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist packages/cvcore
 	$(BIN)/python -m build --wheel --outdir dist packages/detcore
 
+# Warnings are errors, and none is passed over: -W; --keep-going names them all.
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet -r requirements-docs.txt -c constraints.txt
+	$(BIN)/python -m sphinx -W --keep-going -b html -d build/doctrees docs build/site
+
 $(STAMP): packages/cvcore/pyproject.toml packages/detcore/pyproject.toml requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c constraints.txt
@@ -35,4 +40,4 @@ $(STAMP): packages/cvcore/pyproject.toml packages/detcore/pyproject.toml require
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo work_dirs packages/*/build
+	rm -rf $(VENV) build dist demo work_dirs docs/api packages/*/build

@@ -21,13 +21,9 @@ from rich.console import Console
 from torch import nn
 
 from cvcore.errors import RegistryError
-from cvcore.parallel import collate, scatter
-from detcore.datasets.transforms import Compose
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "parity"))
 import parity
-
-PHOTO_PIXELS, PHOTO_SCORE, PHOTO_SHARE = 1.0, 0.01, 0.95
 
 Check = Callable[[], list[str]]
 Row = tuple[str, dict[str, Check]]
@@ -81,31 +77,8 @@ def photo_rows(folder: Path, pattern: str, images: Path | None) -> Iterator[Row]
         if pattern in name:
             yield (
                 f"photos {name}",
-                {"detections": lambda n=name, s=spec: photo_differences(n, s, arrays, images)},
+                {"detections": lambda n=name, s=spec: parity.compare_photos(n, s, arrays, images)},
             )
-
-
-def photo_differences(
-    name: str, spec: dict[str, Any], arrays: np.lib.npyio.NpzFile, images: Path
-) -> list[str]:
-    """What differs on each photograph of one config."""
-    model = parity.seeded_model(spec["model"]).eval()
-    pipeline = Compose(spec["pipeline"])
-    wrong = []
-    for key in arrays.files:
-        if not key.startswith(f"{name}/") or not key.endswith("/bboxes"):
-            continue
-        photo = key.split("/")[1]
-        sample = pipeline({"img_info": {"filename": photo}, "img_prefix": str(images)})
-        batch = scatter(collate([sample], samples_per_gpu=1), [torch.device("cpu")])[0]
-        with torch.no_grad():
-            result = model(return_loss=False, rescale=True, **batch)[0]
-        wanted = {part: arrays[f"{name}/{photo}/{part}"] for part in ("bboxes", "labels")}
-        found = parity.compare_result(
-            result, wanted, PHOTO_PIXELS, PHOTO_SCORE, PHOTO_SHARE, same_labels=False
-        )
-        wrong += [f"{photo}: {text}" for text in found]
-    return wrong
 
 
 def read_json(path: Path) -> list[dict[str, Any]]:

@@ -23,7 +23,9 @@ FLOORS = {
             "interrupt",
             "lock",
             "log",
+            "testing",
             "timer",
+            "torch_build",
             "versions",
         ],
         ["fileio", "progress_bar", "registry"],
@@ -50,7 +52,15 @@ FLOORS = {
     ],
 }
 # Old import paths and lazy tops: they re-export from everywhere, and nothing may lean on them.
-FACES = {"cvcore.utils", "detcore.core", "detcore.models.builder", "detcore.datasets.builder"}
+FACES = {
+    "cvcore.device",
+    "cvcore.engine",
+    "cvcore.utils",
+    "detcore.core",
+    "detcore.utils",
+    "detcore.models.builder",
+    "detcore.datasets.builder",
+}
 
 
 def modules(package: str) -> Iterator[tuple[str, Path]]:

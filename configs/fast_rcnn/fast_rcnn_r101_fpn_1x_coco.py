@@ -1,6 +1,3 @@
-# Fast R-CNN on stored proposals, ResNet-101, FPN, 12 epochs.
+# Fast R-CNN, ResNet-101, FPN, 12 epochs.
 _base_ = './fast_rcnn_r50_fpn_1x_coco.py'
-model = dict(
-    backbone=dict(
-        depth=101,
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')))
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

@@ -1,6 +1,3 @@
 # Region proposals, ResNet-101, FPN, 12 epochs.
 _base_ = './rpn_r50_fpn_1x_coco.py'
-model = dict(
-    backbone=dict(
-        depth=101,
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')))
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.acceptance.conftest import ROOT
 from torch import nn
 
 from cvcore.errors import CheckpointError
@@ -28,7 +29,6 @@ from cvcore.runner import (
 )
 from cvcore.runner.checkpoint import point_latest_to, read_checkpoint, verify_file
 from detcore.cli.train import main as train
-from tests.acceptance.conftest import ROOT
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "20"))
 posix = pytest.mark.skipif(os.name == "nt", reason="fork, SIGKILL and resource limits")

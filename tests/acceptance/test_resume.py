@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.acceptance.conftest import assert_same_run, final
+from tests.acceptance.toy_run import build, parse
 
 from cvcore.errors import CheckpointError
 from cvcore.runner import Hook
-from tests.acceptance.conftest import assert_same_run, final
-from tests.acceptance.toy_run import build, parse
 
 WARMUP = 14  # iterations, of 24
 

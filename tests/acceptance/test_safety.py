@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.acceptance.conftest import ROOT
 from torch import nn
 
 from cvcore import Config
@@ -33,7 +34,6 @@ from cvcore.runner.checkpoint import read_checkpoint, write_checkpoint
 from detcore.cli.train import main as train
 from detcore.models import build_detector
 from detcore.registries import DETECTORS
-from tests.acceptance.conftest import ROOT
 
 CODE = {
     "system": "import os\nos.system('touch CANARY')\n",

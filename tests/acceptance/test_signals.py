@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.acceptance.conftest import INT, TERM, Program, assert_same_run
 
 pytestmark = [

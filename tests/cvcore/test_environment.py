@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from cvcore.environment import collect_env, get_host_info
+from cvcore.environment import collect_env, get_device, get_host_info
 
 
 def test_the_environment_names_the_machine_and_the_versions() -> None:
@@ -38,3 +38,9 @@ def test_a_user_without_a_name_is_no_error(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(getpass, "getuser", nameless)
     assert get_host_info() == ""
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_cuda_is_taken_where_it_is(monkeypatch: pytest.MonkeyPatch, present: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: present)
+    assert get_device() == ("cuda" if present else "cpu")

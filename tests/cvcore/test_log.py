@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cvcore.log as log_module
-from cvcore.log import current_rank, get_logger, print_log
+from cvcore.log import FILE_ONLY, current_rank, get_logger, print_log
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +112,17 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not(monkeypatch: pytest.MonkeyPa
     assert isinstance(get_logger("logtest_h").handlers[0], RichHandler)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     assert type(get_logger("logtest_i").handlers[0]) is log_module.TerminalHandler
+
+
+def test_what_is_for_the_file_alone_stays_off_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logger = get_logger("logtest_file_only", tmp_path / "a.log")
+    logger.propagate = False  # pytest's own handler
+    logger.info("a whole config", extra=FILE_ONLY)
+    logger.info("one line")
+    lines = (tmp_path / "a.log").read_text(encoding="utf-8").splitlines()
+    assert [line.rpartition(" - ")[2] for line in lines] == ["a whole config", "one line"]
+    shown = capfd.readouterr().err
+    assert "one line" in shown
+    assert "a whole config" not in shown

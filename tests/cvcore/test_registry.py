@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +293,32 @@ def test_plugins_load_once_when_a_name_is_found_nowhere(
 def test_every_error_is_of_the_project() -> None:
     assert issubclass(RegistryError, CvcoreError)
     assert issubclass(ArgumentError, CvcoreError)
+
+
+def test_an_installed_package_registers_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_package(
+        tmp_path,
+        "swim_parts_x",
+        "from cvcore.cnn import ACTIVATION_LAYERS\n"
+        "from torch import nn\n"
+        "@ACTIVATION_LAYERS.register_module()\n"
+        "class SwimActivation(nn.ReLU): pass\n",
+    )
+    # What pip leaves of a wheel beside its package: metadata and entry points.
+    information = tmp_path / "swim_parts_x-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: swim-parts-x\nVersion: 1\n")
+    (information / "entry_points.txt").write_text(
+        "[cvcore.plugins]\nswim = swim_parts_x.inner.parts\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry_module, "entry_points", entry_points)
+
+    from cvcore.cnn import ACTIVATION_LAYERS, build_activation_layer
+
+    try:
+        assert type(build_activation_layer({"type": "SwimActivation"})).__name__ == "SwimActivation"
+    finally:
+        ACTIVATION_LAYERS.module_dict.pop("SwimActivation", None)

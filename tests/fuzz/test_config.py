@@ -31,9 +31,13 @@ atoms = st.one_of(
 expressions = st.recursive(
     atoms,
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from("+ - * / // % ** << == < in and or".split()), inner).map(
-            " ".join
-        ),
+        st.tuples(
+            inner,
+            st.sampled_from(
+                ["+", "-", "*", "/", "//", "%", "**", "<<", "==", "<", "in", "and", "or"]
+            ),
+            inner,
+        ).map(" ".join),
         st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
         st.tuples(inner, inner).map(lambda pair: f"dict(k={pair[0]}, m={pair[1]})"),
         st.tuples(inner, inner).map(lambda pair: f"({pair[0]})[{pair[1]}]"),

@@ -16,6 +16,8 @@ import seeded
 import torch
 from torch import Tensor, nn
 
+from cvcore import Config
+from detcore.apis import inference_detector
 from detcore.models import build_detector
 from detcore.structures import BitmapMasks
 
@@ -23,6 +25,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-5
 PIXELS, SCORE, SHARE = 0.05, 1e-4, 0.99
 MASK_AREA = 0.005
 CURVE = 2e-3
+PHOTO_PIXELS, PHOTO_SCORE, PHOTO_SHARE = 1.0, 0.01, 0.95
 
 
 class Golden:
@@ -250,12 +253,44 @@ def compare_training(model: nn.Module, golden: Golden) -> list[str]:
     loss, _ = model._parse_losses(losses)
     wrong += _number("loss", loss.item(), golden.spec["loss"])
     loss.backward()
-    norms = {
+    return wrong + compare_norms(gradient_norms(model), golden.spec["grad_norms"])
+
+
+def gradient_norms(model: nn.Module) -> dict[str, float]:
+    """Norms of the gradients that are there."""
+    return {
         name: parameter.grad.double().norm().item()
         for name, parameter in model.named_parameters()
         if parameter.grad is not None
     }
-    return wrong + compare_norms(norms, golden.spec["grad_norms"])
+
+
+def errors_by_rounding(golden: Golden) -> tuple[float, float]:
+    """How far gradient norms are from those of exact arithmetic: ours, and the stored ones.
+
+    Returns:
+        Means over parameters of the relative difference from a run in float64.
+    """
+    norms = {}
+    for dtype in (torch.float32, torch.float64):
+        model = golden.model().train().to(dtype)
+        batch = golden.train_inputs()
+        batch["img"] = batch["img"].to(dtype)
+        batch["gt_bboxes"] = [boxes.to(dtype) for boxes in batch["gt_bboxes"]]
+        torch.set_default_dtype(dtype)
+        try:
+            model._parse_losses(model(**batch))[0].backward()
+        finally:
+            torch.set_default_dtype(torch.float32)
+        norms[dtype] = gradient_norms(model)
+    exact = norms[torch.float64]
+    # Norms that are 0 but for rounding say nothing.
+    names = [name for name, norm in exact.items() if norm > ABSOLUTE]
+    means = [
+        float(np.mean([abs(each[name] - exact[name]) / exact[name] for name in names]))
+        for each in (norms[torch.float32], golden.spec["grad_norms"])
+    ]
+    return means[0], means[1]
 
 
 def compare_norms(actual: Mapping[str, float], expected: Mapping[str, float]) -> list[str]:
@@ -298,6 +333,37 @@ def curve_batch(config: Mapping[str, Any], step: int) -> dict[str, Any]:
         "img_metas": [metas(shape, scale=1.0) for _ in range(2)],
         **batch,
     }
+
+
+def compare_photos(
+    name: str, spec: Mapping[str, Any], arrays: Mapping[str, np.ndarray], images: Path
+) -> list[str]:
+    """From the file to the result: detections on every photograph stored for a detector.
+
+    Args:
+        name: of the detector in ``arrays``, as ``name/photo.jpg/bboxes``.
+        spec: its ``model`` and test ``pipeline``.
+        arrays: the stored figures.
+        images: folder of the photographs.
+    """
+    model = seeded_model(spec["model"]).eval()
+    model.cfg = Config({"data": {"test": {"pipeline": spec["pipeline"]}}})
+    photos = [
+        key.split("/")[1] for key in arrays if key.startswith(f"{name}/") and "/bboxes" in key
+    ]
+    wrong = [] if photos else [f"no figures of {name}"]
+    for photo in photos:
+        wanted = {part: arrays[f"{name}/{photo}/{part}"] for part in ("bboxes", "labels")}
+        found = compare_result(
+            inference_detector(model, images / photo),
+            wanted,
+            PHOTO_PIXELS,
+            PHOTO_SCORE,
+            PHOTO_SHARE,
+            same_labels=False,
+        )
+        wrong += [f"{photo}: {text}" for text in found]
+    return wrong
 
 
 def _number(

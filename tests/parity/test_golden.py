@@ -17,6 +17,7 @@ from parity import (
     compare_predictions,
     compare_state_dict,
     compare_training,
+    errors_by_rounding,
 )
 
 FOLDER = Path(__file__).resolve().parent
@@ -37,13 +38,21 @@ def _two_threads() -> Iterator[None]:
 
 def each_golden() -> list[Any]:
     """One of the common detectors in the quick tests, the others among the slow ones."""
-    quick = ("rpn__rpn_r50_fpn", "fast_rcnn__fast_rcnn_r50_fpn", "retinanet", "fcos__fcos_r50")
+    quick = (
+        "rpn__rpn_r50_fpn_1x_coco",
+        "fast_rcnn__fast_rcnn_r50_fpn_1x_coco",
+        "retinanet__retinanet_r50_fpn_1x_coco",
+        "fcos__fcos_r50_caffe_fpn_gn-head_1x_coco",
+    )
     return [
-        pytest.param(
-            path, id=path.stem, marks=() if path.stem.startswith(quick) else pytest.mark.slow
-        )
+        pytest.param(path, id=path.stem, marks=() if path.stem in quick else pytest.mark.slow)
         for path in GOLDEN
     ]
+
+
+# A network without frozen norms that magnifies rounding: the stored gradients themselves, and those
+# of any other order of its sums, differ from exact arithmetic by more than the tolerance.
+ROUNDED = "gcnet__mask_rcnn_r50_fpn_syncbn-backbone_r16_gcb_c3-c5_1x_coco"
 
 
 @pytest.mark.parametrize("path", each_golden())
@@ -53,7 +62,17 @@ def test_a_model_has_the_keys_and_gives_the_features_detections_and_losses(path:
     assert compare_state_dict(model, STATE_DICTS[path.stem]) == []
     assert compare_features(model, golden) == []
     assert compare_predictions(model, golden) == []
-    assert compare_training(model, golden) == []
+    wrong = compare_training(model, golden)
+    if path.stem == ROUNDED:
+        wrong = [text for text in wrong if not text.startswith("gradient of")]
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_where_rounding_decides_gradients_are_as_near_to_exact_as_the_stored_ones() -> None:
+    ours, stored = errors_by_rounding(Golden(FOLDER / "golden" / f"{ROUNDED}.npz"))
+    assert stored > 1e-4
+    assert ours < 1.25 * stored
 
 
 @pytest.mark.slow

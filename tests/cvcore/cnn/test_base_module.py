@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvcore.cnn import BaseModule, ModuleDict, ModuleList, Sequential
+from cvcore.cnn import BaseModule, ModuleDict, ModuleList, Sequential, update_init_info
 from cvcore.cnn.init_record import UNTOUCHED
 
 
@@ -115,6 +115,24 @@ def test_writes_through_data_in_a_childs_own_method_are_recorded() -> None:
     model.watcher = Watcher(model.direct)
     model.init_weights()
     assert model.watcher.seen == {"weight": "init_weights of Direct (direct)"}
+
+
+def test_a_method_of_ones_own_may_say_what_it_does() -> None:
+    class Told(BaseModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3))
+
+        def init_weights(self) -> None:
+            self.weight.data.fill_(4)
+            update_init_info(self, "all of it 4")
+
+    model = Parent()
+    model.told = Told()
+    model.watcher = Watcher(model.told)
+    model.init_weights()
+    assert model.watcher.seen == {"weight": "all of it 4"}
+    update_init_info(model.told, "nobody is listening now")
 
 
 def test_the_outermost_call_writes_the_record_once_to_the_packages_log_file(tmp_path: Path) -> None:

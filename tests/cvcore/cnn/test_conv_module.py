@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import pytest
 import torch
@@ -129,3 +130,55 @@ def test_a_convolution_that_initialises_itself_is_left_alone() -> None:
 def test_an_order_must_name_each_part_once(order: tuple) -> None:
     with pytest.raises(ConfigError, match="once each"):
         ConvModule(3, 4, 1, order=order)
+
+
+@pytest.mark.parametrize("order", list(permutations(("conv", "norm", "act"))), ids="-".join)
+@pytest.mark.parametrize("padding_mode", ["zeros", "circular", "reflect", "replicate"])
+def test_every_order_with_every_padding_follows_the_definition(
+    order: tuple[str, ...], padding_mode: str, x: torch.Tensor
+) -> None:
+    layer = ConvModule(
+        3, 4, 3, padding=1, norm_cfg={"type": "BN"}, padding_mode=padding_mode, order=order
+    )
+    mode = {"zeros": "constant"}.get(padding_mode, padding_mode)
+    after_conv = order.index("norm") > order.index("conv")
+    # A fresh norm in training: mean 0 and deviation 1 over the batch.
+    steps = {
+        "conv": lambda y: F.conv2d(F.pad(y, [1] * 4, mode=mode), layer.conv.weight),
+        "norm": lambda y: (y - mean(y)) / (mean((y - mean(y)) ** 2) + 1e-5).sqrt(),
+        "act": torch.relu,
+    }
+    expected = x
+    for part in order:
+        expected = steps[part](expected)
+    assert layer.norm.num_features == (4 if after_conv else 3)
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-4)
+
+
+def mean(x: torch.Tensor) -> torch.Tensor:
+    return x.mean(dim=(0, 2, 3), keepdim=True)
+
+
+ACTIVATIONS = {
+    "ReLU": torch.relu,
+    "LeakyReLU": F.leaky_relu,
+    "PReLU": lambda x: torch.where(x > 0, x, x / 4),
+    "ReLU6": lambda x: x.clamp(0, 6),
+    "ELU": F.elu,
+    "Sigmoid": torch.sigmoid,
+    "Tanh": torch.tanh,
+    "SiLU": lambda x: x * torch.sigmoid(x),
+    "Swish": lambda x: x * torch.sigmoid(x),
+    "GELU": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
+    "HSwish": lambda x: x * (x + 3).clamp(0, 6) / 6,
+    "HSigmoid": lambda x: (x + 3).clamp(0, 6) / 6,
+    "Clip": lambda x: x.clamp(-1, 1),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("norm", ["BN", "SyncBN", "GN", "IN"])
+def test_every_activation_follows_every_norm(name: str, norm: str, x: torch.Tensor) -> None:
+    norm_cfg = {"type": norm, "num_groups": 2} if norm == "GN" else {"type": norm}
+    layer = ConvModule(3, 4, 1, norm_cfg=norm_cfg, act_cfg={"type": name}).eval()
+    torch.testing.assert_close(layer(x), ACTIVATIONS[name](layer(x, activate=False)))

@@ -13,6 +13,7 @@ from cvcore.cnn import (
     ConvModule,
     ConvWS2d,
     DepthwiseSeparableConvModule,
+    conv_ws_2d,
     fuse_conv_bn,
     revert_sync_batchnorm,
 )
@@ -30,6 +31,8 @@ def test_standardised_filters_have_mean_zero_and_deviation_one() -> None:
     filters = (filters - filters.mean(1, keepdim=True)) / (filters.std(1, keepdim=True) + 0.25)
     expected = F.conv2d(x, filters.reshape(4, 3, 3, 3), conv.bias, padding=1)
     assert torch.allclose(conv(x), expected, atol=1e-5)
+    called = conv_ws_2d(x, conv.weight, conv.bias, padding=1, eps=0.25)
+    assert torch.equal(called, conv(x))
 
 
 def test_adaptive_filters_have_the_mean_and_deviation_of_their_buffers() -> None:

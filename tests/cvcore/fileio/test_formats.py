@@ -59,11 +59,26 @@ def test_arrays_and_sets_are_lists_in_json() -> None:
         dump(object(), file_format="json")
 
 
-def test_toml_is_read_and_not_written(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text("[x]\ny = 1\n", encoding="utf-8")
-    assert load(tmp_path / "a.toml") == {"x": {"y": 1}}
-    with pytest.raises(FileError, match=r"Config\(...\).dump"):
-        dump({"a": 1}, tmp_path / "b.toml")
+@pytest.mark.parametrize("name", ["a.toml", "a.toml.gz"])
+def test_toml_reads_back_and_says_what_it_lacks(tmp_path: Path, name: str) -> None:
+    tree = {"a": 1, "b.c": {"d": [1.5, True, "é\x7f"], "e": {}}, "list": [{"x": [[]]}]}
+    dump({**tree, "tuple": (1, np.int64(2)), "array": np.eye(1)}, tmp_path / name)
+    assert load(tmp_path / name) == {**tree, "tuple": [1, 2], "array": [[1.0]]}
+    assert dump({"a": None}, file_format="toml", none="none") == 'a = "none"\n'
+    with pytest.raises(FileError, match="TOML has no None"):
+        dump({"a": [None]}, file_format="toml")
+    with pytest.raises(FileError, match="a object has no TOML form"):
+        dump({"a": object()}, file_format="toml")
+    with pytest.raises(FileError, match="holds keys and values, not a list"):
+        dump([1], file_format="toml")
+
+
+@pytest.mark.parametrize("suffix", ["json", "pkl"])
+def test_a_handler_reads_and_writes_a_path_by_itself(tmp_path: Path, suffix: str) -> None:
+    handler = file_handlers[suffix]
+    handler.dump_to_path({"a": 1}, tmp_path / "a")
+    options = {"trust": True} if suffix == "pkl" else {}
+    assert handler.load_from_path(tmp_path / "a", **options) == {"a": 1}
 
 
 def test_open_files_and_texts_need_a_format() -> None:

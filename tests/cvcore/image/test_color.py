@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,48 @@ def test_tensors_become_images_again() -> None:
     with pytest.raises(ConfigError, match="one channel"):
         I.tensor2imgs(batch[:, :1])
     assert I.tensor2imgs(torch.full((2, 1, 3, 4), 300.0), to_rgb=False)[1].max() == 255
+
+
+PIXELS = np.random.default_rng(5).random((40, 3)).astype(np.float32)
+
+
+def test_hue_saturation_value_are_those_of_the_standard_library() -> None:
+    expected = np.array([colorsys.rgb_to_hsv(*map(float, pixel)) for pixel in PIXELS])
+    expected[:, 0] *= 360
+    bgr = np.ascontiguousarray(PIXELS[None, :, ::-1])
+    np.testing.assert_allclose(I.bgr2hsv(bgr)[0], expected, atol=1e-3)
+    np.testing.assert_allclose(I.hsv2bgr(expected[None].astype(np.float32)), bgr, atol=1e-5)
+
+
+def test_hue_lightness_saturation_are_those_of_the_standard_library() -> None:
+    expected = np.array([colorsys.rgb_to_hls(*map(float, pixel)) for pixel in PIXELS])
+    expected[:, 0] *= 360
+    bgr = np.ascontiguousarray(PIXELS[None, :, ::-1])
+    np.testing.assert_allclose(I.bgr2hls(bgr)[0], expected, atol=1e-3)
+    np.testing.assert_allclose(I.hls2bgr(expected[None].astype(np.float32)), bgr, atol=1e-5)
+
+
+def test_exchanging_red_and_blue_twice_changes_nothing() -> None:
+    image = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)  # a fourth channel stays
+    swapped = I.bgr2rgb(image)
+    np.testing.assert_array_equal(swapped, image[..., [2, 1, 0, 3]])
+    np.testing.assert_array_equal(I.rgb2bgr(swapped), image)
+    assert swapped.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(I.gray2rgb(image[..., 0])[..., 2], image[..., 0])
+
+
+@pytest.mark.parametrize("convert", [I.rgb2ycbcr, I.ycbcr2rgb])
+def test_ycbcr_follows_the_equations_of_bt_601(convert: object) -> None:
+    # Y is 16 + 65.481 R + 128.553 G + 24.966 B for values of 0 to 1; Cb and Cr are the colour
+    # differences B - Y' and R - Y', 224 wide about 128.
+    image = np.random.default_rng(2).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    luma = image @ np.array([0.299, 0.587, 0.114])
+    y = 16 + luma * 219 / 255
+    cb = 128 + (image[..., 2] - luma) / (2 * (1 - 0.114)) * 224 / 255
+    cr = 128 + (image[..., 0] - luma) / (2 * (1 - 0.299)) * 224 / 255
+    ycbcr = np.stack((y, cb, cr), axis=2)
+    if convert is I.rgb2ycbcr:
+        assert np.abs(convert(image) - ycbcr).max() < 0.6  # half a level, and digits of the table
+    else:
+        unit = (ycbcr / 255).astype(np.float32)
+        assert np.abs(convert(unit) * 255 - image).max() < 0.1

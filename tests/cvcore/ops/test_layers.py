@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -308,3 +310,58 @@ def test_deformable_attention_is_a_weighted_sum_of_samples() -> None:
         sampled = ops.point_sample(pixels, places[1:2, 2, 1, level])[0]
         expected += (sampled * weights[1, 2, 1, level]).sum(-1)
     torch.testing.assert_close(out[1, 2, 5:], expected)
+
+
+def test_deformable_convolution_is_the_sum_over_its_shifted_samples() -> None:
+    # Two groups of filters, two groups of offsets: neither coincides with the other.
+    x, weight, bias = noise(1, 4, 5, 6), noise(2, 2, 3, 2, seed=1), noise(2, seed=2)
+    offset, mask = noise(1, 2 * 2 * 6, 3, 4, seed=3), noise(1, 2 * 6, 3, 4, seed=4)
+    out = ops.modulated_deform_conv2d(x, offset, mask, weight, bias, (2, 1), (1, 0), (1, 2))
+    planes, shifts, weights = x[0].numpy(), offset[0].numpy(), mask[0].numpy()
+    assert out.shape == (1, 2, 3, 4)
+    for filter_, row, column in np.ndindex(2, 3, 4):
+        total = float(bias[filter_])
+        for channel, i, j in np.ndindex(2, 3, 2):
+            source = filter_ * 2 + channel  # filters of the first group see the first channels
+            place = source // 2 * 6 + i * 2 + j
+            y = row * 2 - 1 + i + shifts[2 * place, row, column]
+            across = column + 2 * j + shifts[2 * place + 1, row, column]
+            value = bilinear(planes[source], y, across) * weights[place, row, column]
+            total += value * float(weight[filter_, channel, i, j])
+        assert float(out[0, filter_, row, column]) == pytest.approx(total)
+
+
+def bilinear(plane: np.ndarray, y: float, x: float) -> float:
+    """The value at a place; what lies outside the plane is zero."""
+    top, left = math.floor(y), math.floor(x)
+    total = 0.0
+    for row, column in [(top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)]:
+        if 0 <= row < plane.shape[0] and 0 <= column < plane.shape[1]:
+            total += plane[row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
+    return total
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_synchronised_norm_of_one_process_is_a_batch_norm(training: bool) -> None:
+    sync, plain = ops.SyncBatchNorm(3), nn.BatchNorm2d(3)
+    for norm in (sync, plain):
+        norm.train(training)
+        nn.init.constant_(norm.weight, 2)
+        norm.running_mean.fill_(0.5)
+    x = noise(4, 3, 5, 5).float()
+    torch.testing.assert_close(sync(x), plain(x))
+    torch.testing.assert_close(sync.running_var, plain.running_var)
+
+
+def test_roi_pool_is_torchvisions_and_by_hand() -> None:
+    x = noise(2, 3, 12, 11)
+    rois = torch.tensor([[1, 4.0, 2, 19, 20], [0, 0, 0, 3, 3], [1, 30, 30, 60, 60]]).double()
+    torch.testing.assert_close(
+        ops.RoIPool((2, 3), 0.5)(x, rois), torchvision.ops.roi_pool(x, rois, (2, 3), 0.5)
+    )
+    # Columns round(2) to round(9.5) = 10, rows 1 to 10; a bin holds rows floor to ceil.
+    expected = [
+        [x[1, 0, r0:r1, c0:c1].max() for c0, c1 in ((2, 5), (5, 8), (8, 11))]
+        for r0, r1 in ((1, 6), (6, 11))
+    ]
+    torch.testing.assert_close(ops.roi_pool(x, rois, (2, 3), 0.5)[0, 0], torch.tensor(expected))

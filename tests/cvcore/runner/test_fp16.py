@@ -57,6 +57,18 @@ def test_all_arguments_are_cast_and_the_output_back_if_asked_for() -> None:
     assert (one.dtype, one.item(), two.dtype, two.item()) == (F32, 1, F32, 1)
 
 
+def test_the_half_type_of_a_model_can_be_chosen() -> None:
+    model = nn.Sequential(Module(enabled=False), nn.ReLU())
+    wrap_fp16_model(model, torch.float16)
+    x = torch.ones(1, 2)
+
+    assert model[0].some(x, x) == (torch.float16, F32, torch.float16)
+    assert model[0].back(x.half()).dtype == torch.float16
+    assert model[0].full(x.half(), x) == (F32, F32, F32)
+    wrap_fp16_model(model)
+    assert model[0].some(x, x) == (BF16, F32, BF16)
+
+
 def test_full_precision_inside_half_precision() -> None:
     half = torch.ones(1, 2, dtype=BF16)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -276,3 +277,29 @@ def test_tensor_datasets_resume_without_reading_what_was_seen() -> None:
 
     assert [batch.tolist() for batch in rest] == [[6, 7, 8], [9, 10, 11]]
     assert read == [6, 7, 8, 9, 10, 11]
+
+
+def test_C13_a_run_does_not_resume_from_the_weights_of_another_model(  # noqa: N802
+    start: Callable[..., tuple[BaseRunner, Curves]], tmp_path: Path
+) -> None:
+    first, _ = start("run", seed=1, max_epochs=1)
+    first.run([shuffled()], [("train", 1)])
+    path = tmp_path / "run" / "epoch_1.pth"
+    content = torch.load(path, weights_only=True)
+    names = [name for name in content["state_dict"] if not name.startswith("ema_")]
+    removed, kept = names[0], names[1]
+    del content["state_dict"][removed]
+    content["state_dict"]["further.weight"] = torch.zeros(1)
+    torch.save(content, tmp_path / "other.pth")
+
+    second, _ = start("again", seed=1, max_epochs=2)
+    before = {name: value.clone() for name, value in second.model.state_dict().items()}
+    with pytest.raises(CheckpointError, match="another model") as caught:
+        second.resume(str(tmp_path / "other.pth"))
+    text = str(caught.value)
+    assert re.search(rf"not in the file +{re.escape(removed)}\n", text)
+    assert re.search(r"not in the model +further\.weight\n", text)
+    assert kept not in text
+    assert "load_from" in text
+    assert second.epoch == 0
+    assert before.keys() == second.model.state_dict().keys()

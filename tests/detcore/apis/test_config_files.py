@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from cvcore import Config
-from detcore.apis.config_files import find_config, list_configs, move_data_root, read_config
+from detcore.apis.config_files import (
+    compat_cfg,
+    find_config,
+    list_configs,
+    move_data_root,
+    read_config,
+    replace_cfg_vals,
+    update_data_root,
+)
 from detcore.errors import DetcoreError
 
 
@@ -59,3 +68,33 @@ def test_the_data_root_moves_in_every_string_below_data() -> None:
     assert cfg.data.train[0].ann_file == "/mnt/coco/a.json"
     assert cfg.data.val.img_prefix == "x/"
     assert cfg.data_root == "/mnt/coco/"
+
+
+@pytest.mark.parametrize("variable", ["DETCORE_DATASETS", "MMDET_DATASETS"])
+def test_the_environment_says_where_the_data_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str
+) -> None:
+    for name in ("DETCORE_DATASETS", "MMDET_DATASETS"):
+        monkeypatch.delenv(name, raising=False)
+    cfg = read_config("faster_rcnn_r18_fpn_bccd")
+    before = cfg.data_root
+    update_data_root(cfg)
+    assert cfg.data_root == before
+    monkeypatch.setenv(variable, "/mnt/blood")
+    with caplog.at_level("INFO"):
+        update_data_root(cfg, logging.getLogger("test"))
+    assert cfg.data.train.data_root == "/mnt/blood/"
+    assert f"becomes /mnt/blood/, as {variable} says" in caplog.text
+    assert read_config("faster_rcnn_r18_fpn_bccd").data_root == "/mnt/blood/"
+    monkeypatch.setenv("DETCORE_DATASETS", "/first")
+    assert read_config("faster_rcnn_r18_fpn_bccd").data_root == "/first/"
+
+
+def test_references_are_replaced_and_old_keys_renamed_in_a_copy() -> None:
+    cfg = Config({"a": {"b": 2}, "c": ["${a.b}", "x${a.b}"], "d": "${a}"})
+    assert replace_cfg_vals(cfg).to_dict() == {"a": {"b": 2}, "c": [2, "x2"], "d": {"b": 2}}
+    assert cfg.c == ["${a.b}", "x${a.b}"]
+    old = Config({"total_epochs": 3, "data": {"imgs_per_gpu": 2}})
+    new = compat_cfg(old)
+    assert (new.runner.max_epochs, new.data.samples_per_gpu) == (3, 2)
+    assert "runner" not in old

@@ -15,6 +15,7 @@ from detcore.boxes import (
     LegacySSDAnchorGenerator,
     MlvlPointGenerator,
     PointGenerator,
+    SizedAnchorGenerator,
     SSDAnchorGenerator,
     YOLOAnchorGenerator,
 )
@@ -252,3 +253,20 @@ class TestPoints:
         assert points.tolist() == [[0, 0, 4], [4, 0, 4], [0, 4, 4], [4, 4, 4]]
         flags = generator.valid_flags((2, 2), (2, 1), device="cpu")
         assert flags.tolist() == [True, False, True, False]
+
+
+def test_sized_anchors_have_the_sizes_given_and_corners_in_whole_pixels() -> None:
+    generator = SizedAnchorGenerator([8, 16], sizes=[[10], [20, 31]], ratios=[1.0, 4.0])
+    # Ratio 4 of size 10: 5 wide and 20 high, halves 2.5 and 10; halves round to even numbers.
+    assert generator.base_anchors[0].tolist() == [[-5, -5, 5, 5], [-2, -10, 2, 10]]
+    # Ratio first, then size; 31 / 2 = 15.5 rounds to 16, 31 / 4 = 7.75 to 8.
+    assert generator.base_anchors[1].tolist() == [
+        [-10, -10, 10, 10],
+        [-16, -16, 16, 16],
+        [-5, -20, 5, 20],
+        [-8, -31, 8, 31],
+    ]
+    exact = SizedAnchorGenerator([8], sizes=[[10]], ratios=[4.0], rounded=False)
+    assert exact.base_anchors[0].tolist() == [[-2.5, -10, 2.5, 10]]
+    with pytest.raises(OptionError, match="one list a level"):
+        SizedAnchorGenerator([8, 16], sizes=[[10]], ratios=[1.0])

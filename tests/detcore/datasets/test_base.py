@@ -98,7 +98,7 @@ def test_the_pipeline_begins_with_what_every_transform_relies_on(tmp_path: Path)
     made = dataset(info(), img_prefix="images", proposal_file=str(proposals))
     results = made[0]
     assert results["img_prefix"] == "images"
-    assert results["proposals"] == [[0, 0, 5, 5]]
+    assert results["proposals"].tolist() == [[0, 0, 5, 5]]
     assert results["bbox_fields"] == results["mask_fields"] == results["seg_fields"] == []
     assert results["ann_info"]["labels"].tolist() == [0]
     assert "ann_info" not in dataset(info(), test_mode=True)[0]

@@ -230,3 +230,51 @@ def test_a_mixed_sample_draws_from_one_generator() -> None:
         first = dataset[2]
     with sample_randomness(0, 0, 3):
         assert dataset[2] == first
+
+
+def test_every_wrapper_tells_where_a_class_is_and_what_was_left_out(write_coco: Writer) -> None:
+    annotations = [
+        {"bbox": [1, 1, 30, 30], "image_id": 1, "category_id": 1},
+        {"bbox": [1, 1, 30, 30], "image_id": 2, "category_id": 2},
+        {"bbox": [1, 1, 0.2, 30], "image_id": 2, "category_id": 2},
+    ]
+    settings = {
+        "type": "CocoDataset",
+        "ann_file": str(write_coco(annotations)),
+        "classes": ("cat", "dog"),
+        "pipeline": [],
+    }
+    inner = build_dataset(settings)
+    assert inner.get_cat2imgs() == {0: [0], 1: [1]}
+    assert sum(inner.filter_report.values()) == 1
+    repeated = RepeatDataset(inner, 2)
+    assert repeated.get_cat2imgs() == {0: [0, 2], 1: [1, 3]}
+    balanced = ClassBalancedDataset(inner, oversample_thr=2.0)  # sqrt(2 / 0.5): twice each
+    assert balanced.get_cat2imgs() == {0: [0, 1], 1: [2, 3]}
+    assert [balanced.get_cat_ids(i) for i in range(4)] == [[1], [1], [2, 2], [2, 2]]
+    mixed = MultiImageMixDataset(inner, [])
+    assert mixed.get_cat2imgs() == inner.get_cat2imgs()
+    joined = ConcatDataset([inner, repeated])
+    assert joined.get_cat2imgs() == {0: [0, 2, 4], 1: [1, 3, 5]}
+    for wrapper in (repeated, balanced, mixed):
+        assert wrapper.filter_report == inner.filter_report
+    assert sum(joined.filter_report.values()) == 2
+
+
+def test_joined_datasets_keep_the_figures_of_every_class(write_coco: Writer) -> None:
+    annotations = [{"bbox": [10, 10, 20, 20], "category_id": 1}]
+    settings = {
+        "type": "CocoDataset",
+        "ann_file": [str(write_coco(annotations))] * 2,
+        "classes": ("cat", "dog"),
+        "pipeline": [],
+        "test_mode": True,
+    }
+    joined = build_dataset(settings)
+    nothing = np.zeros((0, 5), dtype=np.float32)
+    hit = [np.array([[10, 10, 30, 30, 0.9]], dtype=np.float32), nothing]
+    missed = [nothing, nothing]
+    figures = joined.evaluate([hit, missed, missed, missed], logger="silent")
+    assert (figures["0_bbox_mAP"], figures["1_bbox_mAP"]) == (1, 0)
+    assert joined.class_figures["0_bbox"]["cat"]["mAP"] == pytest.approx(1)
+    assert joined.class_figures["1_bbox"]["cat"]["mAP"] == 0

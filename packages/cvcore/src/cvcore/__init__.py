@@ -56,9 +56,22 @@ _HOMES = {
         "impad_to_multiple imrotate imshear imtranslate cutout imnormalize imnormalize_ "
         "imdenormalize iminvert posterize solarize imequalize adjust_color adjust_brightness "
         "adjust_contrast adjust_sharpness adjust_lighting adjust_hue auto_contrast lut_transform "
-        "clahe tensor2imgs supported_backends use_backend"
+        "clahe tensor2imgs supported_backends use_backend Color color_val imshow imshow_bboxes "
+        "imshow_det_bboxes"
     ),
     "cvcore.parallel": "DataContainer collate",
+    "cvcore.dist": "worker_init_fn",
+    "cvcore.runner.checkpoint.url": "load_url",
+    "cvcore.testing": (
+        "assert_attrs_equal assert_dict_contains_subset assert_dict_has_keys assert_is_norm_layer "
+        "assert_keys_equal assert_params_all_zeros check_python_script"
+    ),
+    "cvcore.torch_build": (
+        "IS_CUDA_AVAILABLE IS_MPS_AVAILABLE TORCH_VERSION is_jit_tracing is_rocm_pytorch "
+        "torch_meshgrid"
+    ),
+    "torch.nn": "SyncBatchNorm",
+    "torch.utils.data": "DataLoader",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -28,6 +28,16 @@ def collect_env() -> dict[str, Any]:
     }
 
 
+def get_device() -> str:
+    """The kind of device that is certain to run every operator: ``'cuda'``, else ``'cpu'``.
+
+    MPS lacks some operators, and is used where it is named.
+    """
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def get_host_info() -> str:
     """``user@host``; empty where the system does not tell."""
     try:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+# ``logger.info(long_text, extra=FILE_ONLY)`` reaches log files and leaves the terminal alone.
+FILE_ONLY: Mapping[str, bool] = MappingProxyType({"file_only": True})
 
 _initialised: set[str] = set()
 
@@ -106,7 +110,15 @@ def _terminal_handler() -> logging.Handler:
         from rich.console import Console
         from rich.logging import RichHandler
 
-        return RichHandler(console=Console(stderr=True), show_path=False, markup=False)
-    handler = TerminalHandler()
-    handler.setFormatter(logging.Formatter(FORMAT))
+        handler: logging.Handler = RichHandler(
+            console=Console(stderr=True), show_path=False, markup=False
+        )
+    else:
+        handler = TerminalHandler()
+        handler.setFormatter(logging.Formatter(FORMAT))
+    handler.addFilter(_is_for_the_terminal)
     return handler
+
+
+def _is_for_the_terminal(record: logging.LogRecord) -> bool:
+    return not getattr(record, "file_only", False)

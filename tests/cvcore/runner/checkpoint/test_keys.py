@@ -175,3 +175,11 @@ def test_a_module_can_be_initialised_from_a_file(file: Path, prefix: str | None)
 
     weight = head.head.weight if prefix is None else head.weight
     assert torch.equal(weight, _load_checkpoint(file)["state_dict"]["module.head.weight"])
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state", "model_state_dict", "net"])
+def test_weights_are_found_under_the_names_that_projects_use(tmp_path: Path, key: str) -> None:
+    source, target = Net(), Net()
+    torch.save({"epoch": 3, key: source.state_dict()}, tmp_path / "weights.pth")
+    load_checkpoint(target, tmp_path / "weights.pth", strict=True)
+    assert torch.equal(target.head.weight, source.head.weight)

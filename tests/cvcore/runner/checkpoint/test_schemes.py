@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import http.server
 import re
 import threading
@@ -13,9 +14,11 @@ import torch
 from torch import hub
 
 from cvcore.errors import CheckpointError
+from cvcore.fileio import place_in_cache
 from cvcore.runner import CheckpointLoader, load_checkpoint
-from cvcore.runner.checkpoint import schemes
-from cvcore.runner.checkpoint.model_zoo import OPEN_MMLAB
+from cvcore.runner.checkpoint import zoos
+from cvcore.runner.checkpoint.model_zoo import MMCLS, OPEN_MMLAB
+from cvcore.runner.checkpoint.url import load_url
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -37,6 +40,7 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("CVCORE_CACHE", raising=False)
     monkeypatch.setattr(hub, "get_dir", lambda: str(tmp_path / "hub"))
     return tmp_path / "hub" / "checkpoints"
 
@@ -49,7 +53,45 @@ def test_a_download_is_kept_and_used_again(server: str, cache: Path, tmp_path: P
     second = CheckpointLoader.load_checkpoint(f"{server}/net.pth")
 
     assert first["state_dict"]["a"] == second["state_dict"]["a"] == 1
-    assert [file.name for file in cache.iterdir()] == ["net.pth"]
+    assert [file.name for file in cache.rglob("*.pth")] == ["net.pth"]
+
+
+def test_a_folder_of_ones_own_takes_the_download_and_code_is_refused(
+    server: str, cache: Path, tmp_path: Path
+) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "files" / "net.pth")
+    torch.save({"a": Path("/")}, tmp_path / "files" / "code.pth")  # a path is no plain type
+
+    assert load_url(f"{server}/net.pth", model_dir=tmp_path / "mine")["a"] == 1
+    assert [file.name for file in (tmp_path / "mine").rglob("*.pth")] == ["net.pth"]
+    assert not list(cache.rglob("*.pth"))
+    with pytest.raises(CheckpointError, match="code"):
+        load_url(f"{server}/code.pth", tmp_path / "mine")
+
+
+def test_the_cache_is_where_the_environment_says(
+    server: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "files" / "net.pth")
+    monkeypatch.setenv("CVCORE_CACHE", str(tmp_path / "own"))
+
+    CheckpointLoader.load_checkpoint(f"{server}/net.pth")
+
+    assert [file.name for file in (tmp_path / "own").rglob("*.pth")] == ["net.pth"]
+    assert not cache.exists()
+
+
+def test_a_digest_is_given_in_the_name_or_after_the_address(
+    server: str, cache: Path, tmp_path: Path
+) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "files" / "net.pth")
+    right = hashlib.sha256((tmp_path / "files" / "net.pth").read_bytes()).hexdigest()
+    (tmp_path / "files" / "net-00000000.pth").symlink_to("net.pth")
+
+    for address in (f"{server}/net-00000000.pth", f"{server}/net.pth#sha256=00000000"):
+        with pytest.raises(CheckpointError, match=f"has the sha256 {right}, not 00000000"):
+            CheckpointLoader.load_checkpoint(address)
+    assert CheckpointLoader.load_checkpoint(f"{server}/net.pth#sha256={right}")["a"] == 1
 
 
 def test_a_failed_download_says_where_to_put_the_file(server: str, cache: Path) -> None:
@@ -57,8 +99,9 @@ def test_a_failed_download_says_where_to_put_the_file(server: str, cache: Path) 
         CheckpointLoader.load_checkpoint(f"{server}/absent.pth")
 
     assert f"cannot download {server}/absent.pth: HTTP Error 404" in str(caught.value)
-    assert f"put it at {cache / 'absent.pth'}" in str(caught.value)
-    assert list(cache.iterdir()) == []
+    place = place_in_cache(f"{server}/absent.pth", cache)
+    assert f"put it at {place}" in str(caught.value)
+    assert list(cache.rglob("*.pth")) == []
 
 
 @pytest.fixture
@@ -70,7 +113,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         addresses.append(filename)
         return {"state_dict": {}}
 
-    monkeypatch.setattr(schemes, "load_from_http", note)
+    monkeypatch.setattr(zoos, "load_from_http", note)
     return addresses
 
 
@@ -112,7 +155,8 @@ def test_unknown_names_are_refused_with_the_nearest(
 
 def test_addresses_of_the_zoo_are_files_over_https() -> None:
     pattern = re.compile(r"https://download\.openmmlab\.com/\S+-[0-9a-f]{8}\.pth")
-    assert all(pattern.fullmatch(address) for address in OPEN_MMLAB.values())
+    addresses = [*OPEN_MMLAB.values(), *MMCLS.values()]
+    assert all(pattern.fullmatch(address) for address in addresses)
 
 
 def test_a_scheme_of_ones_own_is_found_by_the_longest_prefix() -> None:

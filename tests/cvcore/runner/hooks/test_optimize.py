@@ -210,6 +210,27 @@ def test_mixed_precision_on_a_cpu_is_bfloat16_and_near_full_precision(
     )
 
 
+def test_the_half_type_is_chosen_and_float16_is_scaled(
+    make_runner: Callable[..., BaseRunner],
+) -> None:
+    torch.manual_seed(2)
+    data = [torch.randn(8, 4) for _ in range(4)]
+    weights = {}
+    for dtype in ("float16", "bfloat16", None):
+        hook = Fp16OptimizerHook(loss_scale=512.0, dtype=dtype)
+        runner = make_runner(model=Typed(), max_epochs=1)
+        runner.register_hook(hook)
+        runner.run([data], [("train", 1)])
+        assert hook.loss_scaler is not None
+        expected = torch.float16 if dtype == "float16" else torch.bfloat16
+        assert set(runner.model.types) == {expected}
+        assert hook.loss_scaler.is_enabled() is (dtype == "float16")
+        weights[dtype] = runner.model.linear.weight
+    torch.testing.assert_close(weights["float16"], weights["bfloat16"], rtol=2e-2, atol=2e-2)
+    with pytest.raises(ValueError, match="dtype is 'float16', 'bfloat16' or None"):
+        Fp16OptimizerHook(dtype="half")
+
+
 @pytest.mark.parametrize("wrong", ["static", None, [1]])
 def test_an_unknown_loss_scale_is_refused(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="loss_scale"):

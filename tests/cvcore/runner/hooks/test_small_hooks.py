@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from cvcore.errors import MissingExtraError
 from cvcore.runner import (
     BaseRunner,
     ClosureHook,
     DistSamplerSeedHook,
     EmptyCacheHook,
     IterTimerHook,
+    MemoryProfilerHook,
     ProfilerHook,
 )
 
@@ -160,3 +164,35 @@ def test_a_profiler_that_outlasts_the_run_is_refused(
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ProfilerHook(**arguments)
+
+
+def test_memory_of_machine_process_and_workers_is_logged(
+    make_runner: Callable[..., BaseRunner],
+    batches: list[Tensor],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    psutil = pytest.importorskip("psutil", reason="get it with: pip install 'cvcore[memory]'")
+    runner = make_runner(max_epochs=1)
+    runner.register_hook(MemoryProfilerHook(interval=2))
+    worker = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(worker, stdin=subprocess.PIPE), caplog.at_level(logging.INFO):
+        runner.run([batches], [("train", 1)])
+    reports = [r.args for r in caplog.records if r.getMessage().startswith("memory: ")]
+    assert len(reports) == 2  # five iterations
+    available, used, percent, *_, process, workers = reports[0]
+    total = psutil.virtual_memory().total / 2**20
+    assert 0 < available < total
+    assert used < total
+    assert 0 < percent < 100
+    # This process has torch in it, the other one only Python.
+    assert 1 <= workers < process < total
+
+
+def test_without_psutil_the_pip_line_is_named(
+    make_runner: Callable[..., BaseRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    runner = make_runner(max_epochs=1)
+    runner.register_hook(MemoryProfilerHook())
+    with pytest.raises(MissingExtraError, match=r"pip install 'cvcore\[memory\]'"):
+        runner.call_hook("before_run")

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from detcore.errors import DetcoreError, OptionError
+from detcore.models.detectors.parts import pretrained_backbone
+from detcore.registries import BACKBONES
 from detcore.structures import BitmapMasks
 
 Make = Callable[..., Any]
@@ -144,7 +146,7 @@ def test_several_views_of_several_images_are_refused(detector: Make, metas: Make
     model = detector("FasterRCNN").eval()
     with pytest.raises(DetcoreError, match="samples_per_gpu=1"):
         model(return_loss=False, img=[images(2)] * 2, img_metas=[metas(2)] * 2)
-    with pytest.raises(DetcoreError, match="one view"):
+    with pytest.raises(OptionError, match="LoadProposals"):
         detector("FastRCNN").aug_test([images()] * 2, [metas()] * 2)
 
 
@@ -176,3 +178,16 @@ def test_parts_may_be_given_as_objects(detector: Make) -> None:
     assert again.with_bbox
     assert not again.with_mask
     assert not again.with_neck
+
+
+def test_the_old_key_goes_over_weights_that_the_backbone_inherited() -> None:
+    resnet = {
+        "type": "ResNet",
+        "depth": 18,
+        "base_channels": 4,
+        "init_cfg": {"type": "Pretrained", "checkpoint": "inherited.pth"},
+    }
+    with pytest.warns(DeprecationWarning, match="pretrained of a detector"):
+        recipe = pretrained_backbone(resnet, "own.pth")
+    backbone = BACKBONES.build(recipe)
+    assert backbone.init_cfg == {"type": "Pretrained", "checkpoint": "own.pth"}

@@ -11,11 +11,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils import spectral_norm
 
-from cvcore.cnn.activation import NOT_INPLACE, build_activation_layer
-from cvcore.cnn.conv import build_conv_layer
 from cvcore.cnn.init import constant_init, kaiming_init
-from cvcore.cnn.norm import build_norm_layer
-from cvcore.cnn.padding import build_padding_layer
+from cvcore.cnn.layers.activation import NOT_INPLACE, build_activation_layer
+from cvcore.cnn.layers.conv import build_conv_layer
+from cvcore.cnn.layers.norm import build_norm_layer
+from cvcore.cnn.layers.padding import build_padding_layer
 from cvcore.cnn.registry import PLUGIN_LAYERS
 from cvcore.errors import ConfigError
 

@@ -62,3 +62,11 @@ def note_initialised(module: nn.Module, source: str, recurse: bool = True) -> No
     record = getattr(module, "_params_init_info", None)
     if isinstance(record, InitRecord):
         record.note(module, source, recurse)
+
+
+def update_init_info(module: nn.Module, init_info: str) -> None:
+    """Note, in an `init_weights` of one's own, that `init_info` wrote the parameters that changed.
+
+    Outside a running `init_weights` there is no record, and nothing is done.
+    """
+    note_initialised(module, init_info)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import keyword
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from cvcore.errors import ConfigError, requires
+from cvcore.fileio.toml_text import to_toml
 
 WIDTH = 100
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 NONE = "{{ None }}"
 
 
@@ -30,7 +29,7 @@ def dumps(values: Mapping[str, Any], suffix: str) -> str:
     if suffix == ".py":
         return to_python(values)
     if suffix == ".toml":
-        return to_toml(values)
+        return to_toml(values, none=NONE)
     if suffix == ".json":
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     if suffix in (".yaml", ".yml"):
@@ -111,52 +110,3 @@ def _python_line(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f"float('{value}')"
     return repr(value)
-
-
-def to_toml(values: Mapping[str, Any]) -> str:
-    """Tables where a dict lies in dicts, inline tables where it lies in a list."""
-    lines: list[str] = []
-    _toml_table(values, (), lines)
-    return "\n".join(lines).strip("\n") + "\n"
-
-
-def _toml_table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
-    below = {key: item for key, item in table.items() if isinstance(item, Mapping)}
-    if path and (len(below) < len(table) or not table):
-        lines.extend(("", f"[{'.'.join(path)}]"))
-    for key, item in table.items():
-        if key not in below:
-            lines.append(f"{_toml_key(key)} = {_toml_value(item)}")
-    for key, item in below.items():
-        _toml_table(item, (*path, _toml_key(key)), lines)
-
-
-def _toml_key(key: Any) -> str:
-    text = str(key)
-    return text if _BARE_KEY.fullmatch(text) else _toml_text(text)
-
-
-def _toml_text(text: str) -> str:
-    # JSON's escapes are TOML's, apart from the delete character.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_value(value: Any) -> str:
-    if value is None:
-        return _toml_text(NONE)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _toml_text(value)
-    if isinstance(value, Mapping):
-        pairs = ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=repr)
-    if isinstance(value, list | tuple):
-        items = [_toml_value(item) for item in value]
-        line = f"[{', '.join(items)}]"
-        if len(line) < WIDTH:
-            return line
-        return "[\n" + "".join(f"    {item},\n" for item in items) + "]"
-    return str(value)

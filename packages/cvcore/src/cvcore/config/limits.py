@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cvcore.errors import ConfigError
@@ -15,6 +15,9 @@ MAX_TEXT = 1_000_000
 MAX_INTEGER_BITS = 4096
 MAX_DEPTH = 100
 MAX_FORMAT_WIDTH = 1000
+
+
+_ATOMS = frozenset({int, float, bool, type(None)})
 
 
 class LimitError(ConfigError):
@@ -47,16 +50,23 @@ class Budget:
         if isinstance(value, str):
             self.spend(1 + len(value) // 16)
             return
-        self.spend(1)
         if depth > MAX_DEPTH:
             raise LimitError(f"is nested deeper than {MAX_DEPTH} levels")
+        work = 1
+        items: Iterable[Any] = ()
         if isinstance(value, dict):
-            for key, item in value.items():
-                self.measure(key, depth + 1)
-                self.measure(item, depth + 1)
+            items = (*value, *value.values())
         elif isinstance(value, list | tuple | set | frozenset):
-            for item in value:
+            items = value
+        for item in items:  # what holds nothing is counted here: calls are what costs time
+            kind = type(item)
+            if kind is str:
+                work += 1 + len(item) // 16
+            elif kind in _ATOMS:
+                work += 1
+            else:
                 self.measure(item, depth + 1)
+        self.spend(work)
 
     def key(self, value: Any) -> Any:
         """A key of a dict or item of a set; the hash of a tuple looks at all that it holds."""

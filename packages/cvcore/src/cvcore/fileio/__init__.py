@@ -24,20 +24,26 @@ from cvcore.fileio.paths import (
     symlink,
 )
 from cvcore.fileio.plain_pickle import load_plain_pickle
+from cvcore.fileio.remote import FsspecBackend
 from cvcore.fileio.storage import (
     BaseStorageBackend,
     HardDiskBackend,
     HTTPBackend,
     MemoryBackend,
 )
+from cvcore.fileio.stores import LmdbBackend, MemcachedBackend
+from cvcore.fileio.web import download, place_in_cache
 
 __all__ = [
     "BaseFileHandler",
     "BaseStorageBackend",
     "FileClient",
+    "FsspecBackend",
     "HTTPBackend",
     "HardDiskBackend",
     "JsonHandler",
+    "LmdbBackend",
+    "MemcachedBackend",
     "MemoryBackend",
     "PickleHandler",
     "TomlHandler",
@@ -45,6 +51,7 @@ __all__ = [
     "atomic_write",
     "check_file_exist",
     "dict_from_file",
+    "download",
     "dump",
     "fopen",
     "is_filepath",
@@ -52,6 +59,7 @@ __all__ = [
     "load",
     "load_plain_pickle",
     "mkdir_or_exist",
+    "place_in_cache",
     "register_handler",
     "scandir",
     "symlink",

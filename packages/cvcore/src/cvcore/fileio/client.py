@@ -7,12 +7,20 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from cvcore.errors import FileError
+from cvcore.fileio.remote import PREFIXES, FsspecBackend
 from cvcore.fileio.storage import (
     BaseStorageBackend,
     HardDiskBackend,
     HTTPBackend,
     MemoryBackend,
     PathLike,
+)
+from cvcore.fileio.stores import LmdbBackend, MemcachedBackend
+
+_ABSENT = dict.fromkeys(
+    ("ceph", "petrel"),
+    "its client is not public; an S3 gateway of the cluster is read by the backend 'fsspec', with "
+    "addresses s3://bucket/path and client_kwargs=dict(endpoint_url=...)",
 )
 
 
@@ -22,7 +30,8 @@ class FileClient:
     Clients made with the same arguments are one object.
 
     Args:
-        backend: ``"disk"``, ``"http"``, ``"memory"`` or a name given to :meth:`register_backend`.
+        backend: ``"disk"``, ``"http"``, ``"memory"``, ``"lmdb"``, ``"memcached"``, ``"fsspec"`` or
+            a name given to :meth:`register_backend`.
         prefix: The scheme of addresses, as ``"https"``; used where no backend is named.
         kwargs: For the backend's constructor.
     """
@@ -31,15 +40,20 @@ class FileClient:
         "disk": HardDiskBackend,
         "http": HTTPBackend,
         "memory": MemoryBackend,
+        "lmdb": LmdbBackend,
+        "memcached": MemcachedBackend,
+        "fsspec": FsspecBackend,
     }
     _prefixes: ClassVar[dict[str, Callable[..., BaseStorageBackend]]] = {
         "http": HTTPBackend,
         "https": HTTPBackend,
         "memory": MemoryBackend,
+        **dict.fromkeys(PREFIXES, FsspecBackend),
     }
     _instances: ClassVar[dict[str, FileClient]] = {}
 
     client: BaseStorageBackend
+    _arguments: tuple[str | None, str | None, dict[str, Any]]
 
     def __new__(cls, backend: str | None = None, prefix: str | None = None, **kwargs: Any) -> Any:
         """The client of these arguments, made on the first call."""
@@ -49,14 +63,21 @@ class FileClient:
         if key not in cls._instances:
             client = super().__new__(cls)
             client.client = cls._factory(backend, prefix)(**kwargs)
+            client._arguments = (backend, prefix, kwargs)
             cls._instances[key] = client
         return cls._instances[key]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process the client of the same arguments, made there if need be.
+        return _client_of, (type(self), *self._arguments)
 
     @classmethod
     def _factory(cls, backend: str | None, prefix: str | None) -> Callable[..., BaseStorageBackend]:
         table, name = (cls._backends, backend) if backend is not None else (cls._prefixes, prefix)
         if name not in table:
             what = "backend" if backend is not None else "prefix"
+            if name in _ABSENT:
+                raise FileError(f"the storage {what} {name!r} is not there: {_ABSENT[name]}")
             raise FileError(f"no storage {what} {name!r}; known: {', '.join(sorted(table))}")
         return table[str(name)]
 
@@ -167,3 +188,9 @@ class FileClient:
     ) -> Iterator[str]:
         """Paths in a folder, relative to it."""
         return self.client.list_dir_or_file(dir_path, list_dir, list_file, suffix, recursive)
+
+
+def _client_of(
+    kind: type[FileClient], backend: str | None, prefix: str | None, kwargs: dict[str, Any]
+) -> Any:
+    return kind(backend, prefix, **kwargs)

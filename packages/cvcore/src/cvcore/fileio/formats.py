@@ -8,13 +8,14 @@ import json
 import pickle
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from cvcore.errors import FileError, requires
 from cvcore.fileio.client import FileClient
-from cvcore.fileio.paths import is_filepath
+from cvcore.fileio.paths import fopen, is_filepath
+from cvcore.fileio.toml_text import to_toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -44,6 +45,18 @@ class BaseFileHandler(ABC):
     def dump_to_str(self, obj: Any, **kwargs: Any) -> str | bytes:
         """An object as text or bytes."""
 
+    def load_from_path(self, filepath: str | Path, mode: str | None = None, **kwargs: Any) -> Any:
+        """The object that a file on the disk holds."""
+        with fopen(filepath, mode or ("r" if self.str_like else "rb")) as file:
+            return self.load_from_fileobj(file, **kwargs)
+
+    def dump_to_path(
+        self, obj: Any, filepath: str | Path, mode: str | None = None, **kwargs: Any
+    ) -> None:
+        """Write an object to a file on the disk."""
+        with fopen(filepath, mode or ("w" if self.str_like else "wb")) as file:
+            self.dump_to_fileobj(obj, file, **kwargs)
+
 
 class JsonHandler(BaseFileHandler):
     """JSON; arrays, array scalars, sets and ranges become lists and numbers."""
@@ -62,7 +75,7 @@ class JsonHandler(BaseFileHandler):
 
 
 class TomlHandler(BaseFileHandler):
-    """TOML, read only; configs are written by ``Config.dump``."""
+    """TOML, which has no None; tuples, sets and arrays become its arrays."""
 
     def load_from_fileobj(self, file: IO[Any], **kwargs: Any) -> Any:
         """The object that an open file holds."""
@@ -73,8 +86,10 @@ class TomlHandler(BaseFileHandler):
         file.write(self.dump_to_str(obj, **kwargs))
 
     def dump_to_str(self, obj: Any, **kwargs: Any) -> str:
-        """Not possible here."""
-        raise FileError("TOML is written for configs only: Config(...).dump('name.toml')")
+        """A dict as text; ``none`` is the text to write for None."""
+        if not isinstance(obj, Mapping):
+            raise FileError(f"TOML holds keys and values, not a {type(obj).__name__}")
+        return to_toml(obj, **kwargs)
 
 
 class YamlHandler(BaseFileHandler):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import tempfile
 import urllib.error
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from cvcore.errors import FileError, hint
 from cvcore.fileio.paths import atomic_write, scandir
+from cvcore.fileio.web import open_address
 
 PathLike = str | Path
 
@@ -171,9 +172,11 @@ class HTTPBackend(BaseStorageBackend):
         if not address.startswith(("http://", "https://")):
             raise FileError(f"{address!r} is no address of a web server (http:// or https://)")
         try:
-            with urllib.request.urlopen(address, timeout=self.timeout) as answer:
+            with open_address(address, self.timeout) as answer:
                 return bytes(answer.read())
-        except (urllib.error.URLError, TimeoutError) as error:
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             raise FileError(f"cannot read {address}: {error}") from error
 
     def get_text(self, filepath: PathLike, encoding: str = "utf-8") -> str:

@@ -59,10 +59,12 @@ from cvcore.image.photometric import (
     posterize,
     solarize,
 )
+from cvcore.image.show import Color, color_val, imshow, imshow_bboxes, imshow_det_bboxes
 from cvcore.image.tensor import tensor2imgs
 from cvcore.image.warp import imrotate, imshear, imtranslate, warp_affine
 
 __all__ = [
+    "Color",
     "adjust_brightness",
     "adjust_color",
     "adjust_contrast",
@@ -77,6 +79,7 @@ __all__ = [
     "bgr2ycbcr",
     "clahe",
     "class_color",
+    "color_val",
     "cutout",
     "draw_instances",
     "gray2bgr",
@@ -102,6 +105,9 @@ __all__ = [
     "imresize_to_multiple",
     "imrotate",
     "imshear",
+    "imshow",
+    "imshow_bboxes",
+    "imshow_det_bboxes",
     "imtranslate",
     "imwrite",
     "lut_transform",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch.nn import SyncBatchNorm
 
 from cvcore.ops.boxes import bbox_overlaps
-from cvcore.ops.carafe import CARAFE, CARAFEPack, carafe
+from cvcore.ops.carafe import CARAFE, CARAFENaive, CARAFEPack, carafe, carafe_naive
 from cvcore.ops.corner_pool import CornerPool, corner_pool
 from cvcore.ops.deform_conv import (
     DeformConv2d,
@@ -42,6 +42,7 @@ from cvcore.ops.roi import RoIAlign, RoIPool, multi_level_roi_align, roi_align, 
 
 __all__ = [
     "CARAFE",
+    "CARAFENaive",
     "CARAFEPack",
     "CornerPool",
     "DeformConv2d",
@@ -62,6 +63,7 @@ __all__ = [
     "batched_nms",
     "bbox_overlaps",
     "carafe",
+    "carafe_naive",
     "corner_pool",
     "deform_conv2d",
     "deform_roi_pool",

@@ -33,7 +33,7 @@ def carafe(
         )
     reach = kernel_size // 2
     padded = F.pad(features, (reach, reach, reach, reach))
-    padded = padded.view(batch, group_size, -1, *padded.shape[2:])
+    padded = padded.unflatten(1, (group_size, channels // group_size))
     weights = masks.view(
         batch, group_size, kernel_size**2, height, scale_factor, width, scale_factor
     )
@@ -111,10 +111,18 @@ class CARAFEPack(nn.Module):
     def weights(self, x: Tensor) -> Tensor:
         """(N, up_group * up_kernel**2, H', W'): positive, summing to one over the kernel."""
         scores = self.content_encoder(self.channel_compressor(x))
-        scores = F.pixel_shuffle(scores, self.scale_factor)
-        by_group = scores.unflatten(1, (self.up_group, self.up_kernel**2))
+        by_group = scores.unflatten(
+            1, (self.up_group, self.up_kernel**2, self.scale_factor, self.scale_factor)
+        )
+        # What F.pixel_shuffle does, whose backward refuses an empty batch.
+        by_group = by_group.permute(0, 1, 2, 5, 3, 6, 4).flatten(5, 6).flatten(3, 4)
         return by_group.softmax(dim=2).flatten(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to ``scale_factor`` times the height and width."""
         return carafe(x, self.weights(x), self.up_kernel, self.up_group, self.scale_factor)
+
+
+# MMCV has a slow twin of its compiled operator; here the one form is plain torch already.
+carafe_naive = carafe
+CARAFENaive = CARAFE

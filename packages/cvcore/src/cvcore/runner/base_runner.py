@@ -176,6 +176,15 @@ class BaseRunner(ABC):
     ) -> None:
         """Go through the workflow until the run is over."""
 
+    def end_early(self, reason: str) -> None:
+        """Let the run be over after the present epoch, or iteration in a run by iterations."""
+        self.logger.info("the run ends early: %s", reason)
+        if self._max_epochs is not None:
+            inside = self.moment in ("after_train_epoch", "after_train_iter")
+            self._max_epochs = self._epoch + inside
+        else:
+            self._max_iters = self._iter + (self.moment == "after_train_iter")
+
     def take_outputs(self, outputs: dict[str, Any]) -> None:
         """Keep what a step returned in ``outputs``, and its ``log_vars`` in the log."""
         if not isinstance(outputs, dict):

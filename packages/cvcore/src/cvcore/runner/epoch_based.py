@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from cvcore.log import FILE_ONLY
 from cvcore.runner.base_runner import BaseRunner
 from cvcore.runner.fetch import next_batch
 from cvcore.runner.info import get_host_info
@@ -138,7 +139,9 @@ class EpochBasedRunner(BaseRunner):
                 self._max_iters = self._max_epochs * len(loader)
                 break
         self.logger.info("start: host %s, work_dir %s", get_host_info(), self.work_dir)
-        self.logger.info("hooks, in the order of their calls:\n%s", self.get_hook_info())
+        self.logger.info(
+            "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
+        )
         self.logger.info("workflow: %s, %d epochs", flows, self._max_epochs)
         turns = list(zip(flows, data_loaders, strict=True))
         settle_batch_size(self, next(loader for (mode, _), loader in turns if mode == "train"))

@@ -1,7 +1,7 @@
 """Mixed precision: half-precision forward passes, and the scale that keeps gradients above zero.
 
-Micikevicius et al., "Mixed Precision Training", 2018. On CUDA the half type is float16, on a CPU
-bfloat16.
+Micikevicius et al., "Mixed Precision Training", 2018. On CUDA the half type is float16 unless
+bfloat16 is asked for; on a CPU and on MPS it is bfloat16.
 """
 
 from __future__ import annotations
@@ -19,11 +19,28 @@ from torch import Tensor, nn
 F = TypeVar("F", bound=Callable[..., Any])
 
 HALF_TYPES = (torch.float16, torch.bfloat16)
+HALF_TYPE = "fp16_dtype"  # attribute of a module that is to use another than its device's own
 
 
-def half_type(device_type: str) -> torch.dtype:
-    """The half-precision type of a kind of device."""
+def half_type(device_type: str, wanted: torch.dtype | None = None) -> torch.dtype:
+    """The half-precision type of a kind of device, unless another is wanted."""
+    if wanted is not None:
+        return wanted
     return torch.float16 if device_type == "cuda" else torch.bfloat16
+
+
+def half_type_named(name: str | None) -> torch.dtype | None:
+    """The half-precision type of a name; None stands for the device's own.
+
+    Raises:
+        ValueError: It is neither ``'float16'`` nor ``'bfloat16'``.
+    """
+    if name is None:
+        return None
+    by_name = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+    if name not in by_name:
+        raise ValueError(f"dtype is 'float16', 'bfloat16' or None, not {name!r}")
+    return by_name[name]
 
 
 def device_type_of(module: nn.Module) -> str:
@@ -32,9 +49,11 @@ def device_type_of(module: nn.Module) -> str:
     return "cpu" if parameter is None else str(parameter.device.type)
 
 
-def autocast(device_type: str, enabled: bool = True) -> AbstractContextManager[Any]:
+def autocast(
+    device_type: str, enabled: bool = True, half: torch.dtype | None = None
+) -> AbstractContextManager[Any]:
     """Context in which operations that can run in half precision do, or none does."""
-    return torch.autocast(device_type, dtype=half_type(device_type), enabled=enabled)
+    return torch.autocast(device_type, dtype=half_type(device_type, half), enabled=enabled)
 
 
 def cast_tensor_type(inputs: Any, src_type: torch.dtype | None, dst_type: torch.dtype) -> Any:
@@ -80,9 +99,9 @@ def auto_fp16(
             if not getattr(self, "fp16_enabled", False):
                 return method(self, *args, **kwargs)
             device = device_type_of(self)
-            half = half_type(device)
+            half = half_type(device, getattr(self, HALF_TYPE, None))
             bound = _cast_arguments(method, self, args, kwargs, apply_to, ((torch.float32, half),))
-            with autocast(device):
+            with autocast(device, half=half):
                 output = method(*bound.args, **bound.kwargs)
             return cast_tensor_type(output, half, torch.float32) if out_fp32 else output
 
@@ -111,7 +130,8 @@ def force_fp32(apply_to: Iterable[str] | None = None, out_fp16: bool = False) ->
             with autocast(device, enabled=False):
                 output = method(*bound.args, **bound.kwargs)
             if out_fp16:
-                output = cast_tensor_type(output, torch.float32, half_type(device))
+                half = half_type(device, getattr(self, HALF_TYPE, None))
+                output = cast_tensor_type(output, torch.float32, half)
             return output
 
         return in_full  # type: ignore[return-value]
@@ -150,11 +170,17 @@ def _cast_arguments(
     return bound
 
 
-def wrap_fp16_model(model: nn.Module) -> None:
-    """Switch on the half precision of every module that has the attribute ``fp16_enabled``."""
+def wrap_fp16_model(model: nn.Module, dtype: torch.dtype | None = None) -> None:
+    """Switch on the half precision of every module that has the attribute ``fp16_enabled``.
+
+    Args:
+        model: The model.
+        dtype: The half-precision type; by default that of the device.
+    """
     for module in model.modules():
         if hasattr(module, "fp16_enabled"):
             module.fp16_enabled = True
+            setattr(module, HALF_TYPE, dtype)
 
 
 class LossScaler:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from cvcore.interrupt import Interrupted
+from cvcore.log import FILE_ONLY
 from cvcore.runner.base_runner import DEFAULT_TIMER, BaseRunner, HookConfig
 from cvcore.runner.fetch import next_batch
 from cvcore.runner.info import get_host_info
@@ -160,7 +161,9 @@ class IterBasedRunner(BaseRunner):
         if self._max_iters is None:
             raise ValueError("max_iters is not set: a run by iterations needs its length")
         self.logger.info("start: host %s, work_dir %s", get_host_info(), self.work_dir)
-        self.logger.info("hooks, in the order of their calls:\n%s", self.get_hook_info())
+        self.logger.info(
+            "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
+        )
         self.logger.info("workflow: %s, %d iterations", flows, self._max_iters)
         modes = [mode for mode, _ in flows]
         settle_batch_size(self, data_loaders[modes.index("train")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from cvcore.checks import (
     concat_list,
     has_method,
@@ -38,10 +41,41 @@ from cvcore.progress_bar import (
     track_progress,
 )
 from cvcore.registry import Registry, build_from_cfg
+from cvcore.testing import (
+    assert_attrs_equal,
+    assert_dict_contains_subset,
+    assert_dict_has_keys,
+    assert_is_norm_layer,
+    assert_keys_equal,
+    assert_params_all_zeros,
+    check_python_script,
+)
 from cvcore.timer import Timer, TimerError, check_time
 from cvcore.versions import digit_version, get_git_hash
 
-__all__ = [
+# Looked up on first use, for they import torch.
+_LATER = {
+    "DataLoader": "torch.utils.data",
+    "IS_CUDA_AVAILABLE": "cvcore.torch_build",
+    "IS_MPS_AVAILABLE": "cvcore.torch_build",
+    "SyncBatchNorm": "torch.nn",
+    "TORCH_VERSION": "cvcore.torch_build",
+    "is_jit_tracing": "cvcore.torch_build",
+    "is_rocm_pytorch": "cvcore.torch_build",
+    "load_url": "cvcore.runner.checkpoint.url",
+    "torch_meshgrid": "cvcore.torch_build",
+    "worker_init_fn": "cvcore.dist",
+}
+
+__all__ = [  # noqa: PLE0604 - what is looked up later stands in one table
+    *_LATER,
+    "assert_attrs_equal",
+    "assert_dict_contains_subset",
+    "assert_dict_has_keys",
+    "assert_is_norm_layer",
+    "assert_keys_equal",
+    "assert_params_all_zeros",
+    "check_python_script",
     "Config",
     "ConfigDict",
     "DictAction",
@@ -88,3 +122,15 @@ __all__ = [
     "track_progress",
     "tuple_cast",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'cvcore.utils' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

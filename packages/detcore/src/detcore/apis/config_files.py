@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +12,14 @@ from typing import Any
 
 import detcore
 from cvcore import Config
+from cvcore.config import interpolate
 from detcore.compat import upgrade_config
 from detcore.errors import DetcoreError
 
 SUFFIXES = (".py", ".toml", ".json")
+# The environment variables that say where the data is, the first one first.
+DATA_ROOT_VARIABLES = ("DETCORE_DATASETS", "MMDET_DATASETS")
+INHERITED = {"_base_", "common"}  # folders of what configs inherit from
 
 
 def configs_root() -> Path:
@@ -23,8 +29,9 @@ def configs_root() -> Path:
 
 def list_configs() -> list[Path]:
     """Every config of the package that stands for a whole run, sorted."""
-    found = (path for path in configs_root().rglob("*") if path.suffix in SUFFIXES)
-    return sorted(path for path in found if "_base_" not in path.parts)
+    root = configs_root()
+    found = (path for path in root.rglob("*") if path.suffix in SUFFIXES)
+    return sorted(path for path in found if not INHERITED & {*path.relative_to(root).parts})
 
 
 def find_config(name: str | os.PathLike[str]) -> Path:
@@ -66,9 +73,41 @@ def read_config(
         trust: Run a ``.py`` config as Python instead of reading it as data.
     """
     cfg = Config.fromfile(find_config(name), trust=trust, overrides=overrides)
-    move_data_root(cfg, os.environ.get("MMDET_DATASETS"))
+    update_data_root(cfg)
     upgrade_config(cfg)
     return cfg
+
+
+def update_data_root(cfg: Config, logger: logging.Logger | None = None) -> None:
+    """Take the data from where ``DETCORE_DATASETS`` (or ``MMDET_DATASETS``) says, in place.
+
+    Args:
+        cfg: A whole config; without a ``data_root`` it is left alone.
+        logger: Is told of a change.
+    """
+    name = next((each for each in DATA_ROOT_VARIABLES if os.environ.get(each)), None)
+    if name is None or "data_root" not in cfg:
+        return
+    old = cfg["data_root"]
+    move_data_root(cfg, os.environ[name])
+    if logger is not None:
+        logger.info("data_root %s becomes %s, as %s says", old, cfg["data_root"], name)
+
+
+def replace_cfg_vals(ori_cfg: Config) -> Config:
+    """A copy of a config in which every ``${key}`` is replaced by the value of that key.
+
+    Configs that were read from a file have it done already.
+    """
+    values = interpolate(ori_cfg.to_dict(), str(ori_cfg.filename or "config"))
+    return Config(values, cfg_text=ori_cfg.text, filename=ori_cfg.filename)
+
+
+def compat_cfg(cfg: Config) -> Config:
+    """A copy of a config with the keys of earlier versions brought to today's."""
+    upgraded = copy.deepcopy(cfg)
+    upgrade_config(upgraded)
+    return upgraded
 
 
 def move_data_root(cfg: Config, root: str | None) -> None:

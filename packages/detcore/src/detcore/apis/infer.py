@@ -16,7 +16,8 @@ from cvcore import Config
 from cvcore.config import import_custom_modules
 from cvcore.image import imread
 from cvcore.parallel import collate, scatter
-from cvcore.runner import load_checkpoint
+from cvcore.runner import init_searched_model, load_checkpoint
+from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
 from detcore.apis.config_files import read_config
 from detcore.apis.device import choose_device
 from detcore.datasets import replace_ImageToTensor
@@ -51,6 +52,8 @@ def init_detector(
     """
     cfg = _config_of(config, checkpoint, cfg_options)
     import_custom_modules(cfg)
+    if needs_names(cfg):
+        settle_classes(cfg, names_in_checkpoint(checkpoint) if checkpoint else None)
     for pretrained in (cfg["model"], cfg["model"].get("backbone", {})):
         # The checkpoint has every weight; those that training began with are not fetched.
         if "pretrained" in pretrained:
@@ -59,6 +62,7 @@ def init_detector(
             pretrained["init_cfg"] = None
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
+    init_searched_model(model, cfg.get("custom_hooks"))
     model.CLASSES = None
     if checkpoint is not None:
         loaded = load_checkpoint(model, str(checkpoint), map_location="cpu")

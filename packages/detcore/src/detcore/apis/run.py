@@ -27,7 +27,9 @@ from cvcore.dist import (
 from cvcore.environment import collect_env
 from cvcore.interrupt import abandonable, signals_noted
 from cvcore.lock import FolderLock
-from cvcore.runner import BaseRunner
+from cvcore.log import FILE_ONLY
+from cvcore.runner import BaseRunner, init_searched_model
+from detcore.apis.classes import settle_classes
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
 from detcore.models import build_detector
@@ -93,6 +95,7 @@ def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str,
     """
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     import_custom_modules(cfg)
+    settle_classes(cfg)
     rank, _ = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = open_log(cfg, timestamp, rank)
@@ -107,6 +110,7 @@ def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str,
         log_filters(dataset, logger)
     # Last, since it may fetch weights: what is wrong with the data is known by now.
     model.init_weights()
+    init_searched_model(model, cfg.get("custom_hooks"))
     model.CLASSES = datasets[0].CLASSES
     meta = {
         "seed": seed,
@@ -126,12 +130,12 @@ def open_log(cfg: Config, timestamp: str, rank: int) -> logging.Logger:
     if rank == 0:
         name = Path(cfg.filename).stem if cfg.filename else "config"
         cfg.dump(work_dir / f"{name}.py")
-    logger = get_root_logger(
-        log_file=str(work_dir / f"{timestamp}.log"), log_level=cfg.get("log_level", "INFO")
-    )
+    log_file = work_dir / f"{timestamp}.log"
+    logger = get_root_logger(log_file=str(log_file), log_level=cfg.get("log_level", "INFO"))
     environment = "\n".join(f"  {key}: {value}" for key, value in collect_env().items())
-    logger.info("environment:\n%s", environment)
-    logger.info("config:\n%s", cfg.pretty_text)
+    logger.info("environment:\n%s", environment, extra=FILE_ONLY)
+    logger.info("config:\n%s", cfg.pretty_text, extra=FILE_ONLY)
+    logger.info("config, environment and all that follows: %s", log_file)
     return logger
 
 

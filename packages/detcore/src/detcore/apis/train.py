@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+import detcore.apis.layer_decay  # noqa: F401  (registers a constructor that configs name)
 from cvcore import Config
 from cvcore.dist import get_dist_info
 from cvcore.interrupt import abandonable
@@ -23,7 +24,6 @@ from cvcore.runner import (
     DistSamplerSeedHook,
     EpochBasedRunner,
     EvalHook,
-    Fp16OptimizerHook,
     Hook,
     OptimizerHook,
     build_optimizer,
@@ -31,10 +31,17 @@ from cvcore.runner import (
 )
 from detcore.apis.checks import check_num_classes
 from detcore.apis.device import choose_device
+from detcore.apis.hooks.figures import ClassFiguresHook
 from detcore.apis.resume import start_from
 from detcore.apis.test import multi_gpu_test, single_gpu_test
 from detcore.datasets import build_dataloader, build_dataset, replace_ImageToTensor
 from detcore.errors import DetcoreError
+
+# What steps the optimizer under ``fp16 = dict(...)``, for what does so without.
+IN_HALF_PRECISION = {
+    "OptimizerHook": "Fp16OptimizerHook",
+    "GradientCumulativeOptimizerHook": "GradientCumulativeFp16OptimizerHook",
+}
 
 
 def get_root_logger(
@@ -197,7 +204,9 @@ def optimizer_hook(cfg: Config, distributed: bool) -> Hook:
         settings.setdefault("on_nonfinite", cfg["on_nonfinite"])
     fp16 = cfg.get("fp16")
     if fp16 is not None:
-        return Fp16OptimizerHook(**settings, **fp16, distributed=distributed)
+        plain = settings.get("type", "OptimizerHook")
+        recipe = {**settings, **fp16, "type": IN_HALF_PRECISION.get(plain, plain)}
+        return HOOKS.build(recipe, default_args={"distributed": distributed})
     if "type" in settings:
         return HOOKS.build(settings)
     return OptimizerHook(**settings)
@@ -218,6 +227,7 @@ def register_evaluation(
     else:
         hook = EvalHook(loader, test_fn=single_gpu_test, **settings)
     runner.register_hook(hook, priority="LOW")
+    runner.register_hook(ClassFiguresHook(loader.dataset), priority="VERY_LOW")
 
 
 def validation_loader(cfg: Config, distributed: bool, split: str = "val") -> DataLoader:

@@ -46,6 +46,7 @@ from detcore.boxes.priors import (
     LegacySSDAnchorGenerator,
     MlvlPointGenerator,
     PointGenerator,
+    SizedAnchorGenerator,
     SSDAnchorGenerator,
     YOLOAnchorGenerator,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "PointGenerator",
     "PseudoBBoxCoder",
     "SSDAnchorGenerator",
+    "SizedAnchorGenerator",
     "TBLRBBoxCoder",
     "YOLOAnchorGenerator",
     "YOLOBBoxCoder",

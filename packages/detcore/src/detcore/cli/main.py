@@ -18,6 +18,8 @@ VERBS = {
     "demo": "draw a data set, train on it, evaluate, show",
     "replay": "run a training iteration again that went wrong",
     "config": "print a config with everything it inherits",
+    "zoo": "list the configs that are shipped; check a folder of others",
+    "convert": "annotations and weights of other projects to those of detcore",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ DESCRIPTION = (
     "Example: detcore-test mask_rcnn_r50_fpn_1x_coco epoch_12.pth --eval bbox segm"
 )
 
+RESULTS = {".json", ".pkl", ".pickle"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of MMDetection's test.py, with their meanings."""
     add = parser.add_argument
     add("config", help="path of a config, or the bare name of one that detcore ships")
-    add("checkpoint", help="weights to evaluate")
+    add("checkpoint", help="weights to evaluate, or results that were written (.json, .pkl)")
     add("--work-dir", help="folder for the metrics as JSON")
-    add("--out", help="write the raw results to this .pkl file")
+    add("--out", help="write the raw results, or an RPN's proposals, to this .pkl or .json file")
     add("--fuse-conv-bn", action="store_true", help="fold batch norms into convolutions first")
     add("--gpu-ids", type=int, nargs="+", metavar="I", help="use the first listed")
     add("--gpu-id", type=int, default=0, metavar="I", help="the GPU to use")
@@ -50,27 +53,58 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.eval and args.format_only:
         raise DetcoreError("--eval and --format-only exclude each other")
-    if args.out and Path(args.out).suffix not in {".pkl", ".pickle"}:
-        raise DetcoreError(f"--out {args.out}: the raw results are written as .pkl")
+    if args.out and Path(args.out).suffix not in {".pkl", ".pickle", ".json"}:
+        raise DetcoreError(f"--out {args.out}: the raw results are written as .pkl or .json")
 
     from cvcore import dump
     from cvcore.dist import get_dist_info
     from detcore.apis.config_files import read_config
+    from detcore.evaluation.class_report import write_class_figures
 
     cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
     cfg["gpu_ids"] = [args.gpu_ids[0] if args.gpu_ids else args.gpu_id]
-    results, dataset = results_of(cfg, args)
+    stored = Path(args.checkpoint).suffix in RESULTS
+    results, dataset = stored_results(cfg, args) if stored else results_of(cfg, args)
     rank, _ = get_dist_info()
     if rank != 0:
         return 0
     if args.out:
-        dump(results, args.out)
+        dump(without_bytes(results) if args.out.endswith(".json") else results, args.out)
     options = dict(args.eval_options or {})
     if args.format_only:
-        dataset.format_results(results, **options)
+        write_formatted(dataset, results, options, args)
     if args.eval:
         report(dataset.evaluate(results, **evaluation_options(cfg, args.eval, options)), args)
+        found = getattr(dataset, "class_figures", {})
+        if args.work_dir and found:
+            write_class_figures(args.work_dir, found)
     return 0
+
+
+def write_formatted(
+    dataset: Any, results: Any, options: dict[str, Any], args: argparse.Namespace
+) -> None:
+    """Write files for a server; into the work dir, or else here, unless the options say where."""
+    known = signature(dataset.format_results).parameters
+    for name in ("jsonfile_prefix", "txtfile_prefix"):
+        if name in known:
+            options.setdefault(name, str(Path(args.work_dir or ".") / "results"))
+            Path(options[name]).parent.mkdir(parents=True, exist_ok=True)
+    files, _ = dataset.format_results(results, **options)
+    for path in files.values() if isinstance(files, dict) else files:
+        sys.stdout.write(f"wrote {path}\n")
+
+
+def stored_results(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
+    """Results of an earlier test, and the dataset that they are of; no model is built."""
+    from cvcore.config import import_custom_modules
+    from detcore.apis.classes import settle_classes
+    from detcore.apis.train import validation_loader
+
+    import_custom_modules(cfg)
+    settle_classes(cfg)
+    dataset = validation_loader(cfg, distributed=False, split="test").dataset
+    return dataset.load_results(args.checkpoint), dataset
 
 
 def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
@@ -78,8 +112,9 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     from cvcore.cnn import fuse_conv_bn
     from cvcore.config import import_custom_modules
     from cvcore.dist import init_dist
-    from cvcore.runner import load_checkpoint
+    from cvcore.runner import init_searched_model, load_checkpoint
     from detcore.apis.checks import check_num_classes
+    from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
     from detcore.apis.test import multi_gpu_test, single_gpu_test
     from detcore.apis.train import validation_loader, wrap_model
     from detcore.models import build_detector
@@ -88,10 +123,13 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     if distributed:
         init_dist(args.launcher, **cfg.get("dist_params", {}))
     import_custom_modules(cfg)
+    if needs_names(cfg):
+        settle_classes(cfg, names_in_checkpoint(args.checkpoint))
     loader = validation_loader(cfg, distributed, split="test")
     dataset = loader.dataset
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
+    init_searched_model(model, cfg.get("custom_hooks"))
     checkpoint = load_checkpoint(model, args.checkpoint, map_location="cpu")
     model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or dataset.CLASSES
     check_num_classes(model, dataset)
@@ -102,6 +140,17 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
         return multi_gpu_test(wrapped, loader), dataset
     results = single_gpu_test(wrapped, loader, args.show, args.show_dir, args.show_score_thr)
     return results, dataset
+
+
+def without_bytes(value: Any) -> Any:
+    """Results with the run lengths of masks as text, for JSON has no bytes."""
+    if isinstance(value, bytes):
+        return value.decode("ascii")
+    if isinstance(value, list | tuple):
+        return [without_bytes(each) for each in value]
+    if isinstance(value, dict):
+        return {key: without_bytes(each) for key, each in value.items()}
+    return value
 
 
 def evaluation_options(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from logging import Logger
 from pathlib import Path
@@ -13,13 +12,18 @@ from torch.utils.data import Dataset
 
 from cvcore.dist.seed import generator
 from cvcore.fileio import FileClient, list_from_file, load, load_plain_pickle
-from cvcore.log import print_log
 from detcore.datasets.filters import FilterReport
+from detcore.datasets.palette import distinct_colours
 from detcore.datasets.transforms.compose import Compose
 from detcore.errors import AnnotationError, OptionError
-from detcore.evaluation.recall import eval_recalls
 from detcore.evaluation.table import text_table
-from detcore.evaluation.voc import eval_map
+from detcore.evaluation.voc_figures import (
+    ClassFigures,
+    VocRules,
+    map_figures,
+    recall_figures,
+    single_metric,
+)
 from detcore.registries import DATASETS
 
 _REFETCH_LIMIT = 200  # samples in a row that the pipeline may drop before training stops
@@ -36,7 +40,8 @@ class CustomDataset(Dataset):
     Args:
         ann_file: Annotation file.
         pipeline: Transforms, as configs or callables.
-        classes: Class names in label order, or a text file with one a line; by default ``CLASSES``.
+        classes: Class names in label order, a text file with one a line, or ``"auto"`` for those
+            of the annotation file; by default ``CLASSES``.
         data_root: Folder that relative paths among the other arguments start from.
         img_prefix: Folder of the images.
         seg_prefix: Folder of semantic maps.
@@ -55,6 +60,7 @@ class CustomDataset(Dataset):
     MIN_SIZE: ClassVar[int] = 32  # pixels; training images with a shorter side are left out
 
     flag: np.ndarray  # (len(self),) uint8: 1 for images wider than high; training only
+    class_figures: dict[str, ClassFigures]  # of the last evaluation: metric -> class -> figures
 
     def __init__(
         self,
@@ -82,7 +88,15 @@ class CustomDataset(Dataset):
         self.file_client = FileClient(**self.file_client_args)
         self.CLASSES = self.get_classes(classes)
         self.filter_report = FilterReport()
+        self.class_figures = {}
         self.data_infos = self._read_annotations()
+        if classes == "auto" and self.CLASSES is None:
+            raise OptionError(
+                f"{type(self).__name__}: classes='auto', but {self.ann_file} names no classes; "
+                "set classes=('name', ...)"
+            )
+        if self.CLASSES is not None and len(self.PALETTE or ()) != len(self.CLASSES):
+            self.PALETTE = distinct_colours(len(self.CLASSES))
         self.proposals = self.load_proposals(self.proposal_file) if self.proposal_file else None
         self._check_proposals()
         if not test_mode:
@@ -126,7 +140,11 @@ class CustomDataset(Dataset):
         """Read proposals, one array an image in the order of the annotation file."""
         if Path(proposal_file).suffix in {".pkl", ".pickle"}:
             return list(load_plain_pickle(self.file_client.get(proposal_file), proposal_file))
-        return list(load(proposal_file, file_client_args=self.file_client_args))
+        # JSON has no empty arrays of a shape.
+        return [
+            np.array(each, dtype=np.float32) if each else np.zeros((0, 5), dtype=np.float32)
+            for each in load(proposal_file, file_client_args=self.file_client_args)
+        ]
 
     def _check_proposals(self) -> None:
         if self.proposals is not None and len(self.proposals) != len(self.data_infos):
@@ -233,9 +251,14 @@ class CustomDataset(Dataset):
 
     @classmethod
     def get_classes(cls, classes: str | Sequence[str] | None = None) -> Sequence[str] | None:
-        """Class names in label order: those given, those of a text file, or ``CLASSES``."""
+        """Class names in label order: those given, those of a text file, or ``CLASSES``.
+
+        None stands for the names in the annotation file, which has yet to be read.
+        """
         if classes is None:
             return cls.CLASSES
+        if isinstance(classes, str) and classes == "auto":
+            return None
         if isinstance(classes, str):
             return list_from_file(classes)
         if isinstance(classes, Sequence):
@@ -269,6 +292,19 @@ class CustomDataset(Dataset):
             "type='CocoDataset'"
         )
 
+    def load_results(self, path: str) -> list[Any]:
+        """Results that were written to a pickle of arrays, to be evaluated again.
+
+        Raises:
+            AnnotationError: The file holds no list.
+        """
+        if not path.endswith((".pkl", ".pickle")):
+            raise AnnotationError(f"{path}: {type(self).__name__} reads results from .pkl files")
+        results = load_plain_pickle(self.file_client.get(path), path)
+        if not isinstance(results, list):
+            raise AnnotationError(f"{path}: holds {type(results).__name__}, not a list of results")
+        return results
+
     def evaluate(
         self,
         results: list[Any],
@@ -289,41 +325,30 @@ class CustomDataset(Dataset):
             iou_thr: Least overlap of a hit, or several of them.
             scale_ranges: Object sizes (square root of the area, in pixels) to report mAP for.
         """
-        name = _single(metric)
+        name = single_metric(metric)
         thresholds = [iou_thr] if isinstance(iou_thr, float) else list(iou_thr)
+        self._check_number(results)
+        annotations = [self.get_ann_info(i) for i in range(len(self))]
+        rules = self._voc_rules()
+        if name == "recall":
+            truths = [np.asarray(annotation["bboxes"]) for annotation in annotations]
+            return recall_figures(
+                results, truths, proposal_nums, thresholds, rules.legacy_coordinate, logger
+            )
+        figures, self.class_figures[name] = map_figures(
+            results, annotations, thresholds, self.CLASSES, scale_ranges, rules, logger
+        )
+        return figures
+
+    def _voc_rules(self) -> VocRules:
+        return VocRules()
+
+    def _check_number(self, results: Sequence[Any]) -> None:
         if len(results) != len(self):
             raise AnnotationError(
                 f"{len(results)} results for {len(self)} images of {self.ann_file}; evaluate what "
                 "the same dataset made"
             )
-        annotations = [self.get_ann_info(i) for i in range(len(self))]
-        figures: dict[str, float] = OrderedDict()
-        if name == "mAP":
-            means = []
-            for threshold in thresholds:
-                print_log(f"IoU threshold {threshold}", logger=logger)
-                mean_ap, _ = eval_map(
-                    results,
-                    annotations,
-                    scale_ranges=scale_ranges,
-                    iou_thr=threshold,
-                    dataset=self.CLASSES,
-                    logger=logger,
-                )
-                means.append(float(np.mean(mean_ap)))
-            figures["mAP"] = sum(means) / len(means)
-            for threshold, mean in zip(thresholds, means, strict=True):
-                figures[f"AP{int(threshold * 100):02d}"] = round(mean, 3)
-            return figures
-        truths = [np.asarray(annotation["bboxes"]) for annotation in annotations]
-        recalls = eval_recalls(truths, results, proposal_nums, thresholds, logger=logger)
-        for i, number in enumerate(proposal_nums):
-            for j, threshold in enumerate(thresholds):
-                figures[f"recall@{number}@{threshold}"] = float(recalls[i, j])
-        if len(thresholds) > 1:
-            for number, average in zip(proposal_nums, recalls.mean(1), strict=True):
-                figures[f"AR@{number}"] = float(average)
-        return figures
 
     def __repr__(self) -> str:
         mode = "Test" if self.test_mode else "Train"
@@ -351,10 +376,3 @@ class CustomDataset(Dataset):
 
 def _has_no_objects(info: Mapping[str, Any]) -> bool:
     return "ann" in info and not len(info["ann"].get("bboxes", ()))
-
-
-def _single(metric: str | Sequence[str]) -> str:
-    names = [metric] if isinstance(metric, str) else list(metric)
-    if len(names) != 1 or names[0] not in ("mAP", "recall"):
-        raise OptionError(f"metric={metric!r} is not known; choose one of 'mAP', 'recall'")
-    return names[0]

@@ -21,18 +21,19 @@ from detcore.datasets import coco_results
 from detcore.datasets.base import CustomDataset
 from detcore.datasets.coco_api import COCO
 from detcore.datasets.coco_reader import CocoRecords, read_coco, to_rle
+from detcore.datasets.coco_written import read_results
 from detcore.datasets.palette import distinct_colours
 from detcore.errors import AnnotationError, ClassMismatchError, check_option
 from detcore.evaluation.class_names import class_names
+from detcore.evaluation.class_report import ITEMS as BOX_ITEMS
+from detcore.evaluation.class_report import class_table, coco_class_figures
 from detcore.evaluation.coco import CocoFigures, CocoObjects, evaluate_coco
 from detcore.evaluation.recall import eval_recalls
-from detcore.evaluation.table import text_table
 from detcore.registries import DATASETS
 
 METRICS = ("bbox", "segm", "proposal", "proposal_fast")
-_BOX_ITEMS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
 _PROPOSAL_ITEMS = ("AR@100", "AR@300", "AR@1000", "AR_s@1000", "AR_m@1000", "AR_l@1000")
-_ITEMS = (*_BOX_ITEMS, *_PROPOSAL_ITEMS)  # in the order of CocoFigures.stats()
+_ITEMS = (*BOX_ITEMS, *_PROPOSAL_ITEMS)  # in the order of CocoFigures.stats()
 
 
 @DATASETS.register_module()
@@ -68,34 +69,42 @@ class CocoDataset(CustomDataset):
 
     def load_annotations(self, ann_file: str) -> list[dict[str, Any]]:
         """Read the json; one dict an image."""
-        content = self.file_client.get(ann_file)
-        self.records = read_coco(content, ann_file, need_annotations=not self.test_mode)
-        self._match_classes(ann_file)
+        self.records = self._read_records(ann_file)
+        if self.CLASSES is None:
+            self.CLASSES = self._names_in_file()
+        self._match_classes(self.CLASSES, ann_file)
         self._sort_out()
         self._positions = {image["id"]: i for i, image in enumerate(self.records.images)}
         return self.records.images
 
-    def _match_classes(self, ann_file: str) -> None:
-        if self.CLASSES is None:
-            raise ClassMismatchError(f"{ann_file}: {type(self).__name__} needs the class names")
+    def _read_records(self, ann_file: str) -> CocoRecords:
+        """The content of the annotation file."""
+        content = self.file_client.get(ann_file)
+        return read_coco(content, ann_file, need_annotations=not self.test_mode)
+
+    def _names_in_file(self) -> list[str]:
+        """Class names of the file, in the order of their ids."""
+        return self.records.names_by_id()
+
+    def _match_classes(self, classes: Sequence[str], ann_file: str) -> None:
         names = self.records.category_names
-        missing = [name for name in self.CLASSES if name not in names]
+        missing = [name for name in classes if name not in names]
         if missing:
             near = "".join(f"\n  {name!r}{hint(name, names)}" for name in missing[:5])
             more = f"\n  and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise ClassMismatchError(
-                f"{ann_file}: {len(missing)} of {len(self.CLASSES)} classes are not among its "
+                f"{ann_file}: {len(missing)} of {len(classes)} classes are not among its "
                 f"{len(names)} categories ({', '.join(names[:10])}"
                 f"{', ...' if len(names) > 10 else ''}):{near}{more}\n"
                 "Set classes=(...) of this dataset, and num_classes of the model, to the names in "
                 "the file"
             )
-        twice = [name for name in self.CLASSES if names.count(name) > 1]
+        twice = [name for name in classes if names.count(name) > 1]
         if twice:
             raise AnnotationError(
                 f"{ann_file}: {twice[0]!r} is the name of several categories; give each its own"
             )
-        self.cat_ids = [self.records.category_ids[names.index(name)] for name in self.CLASSES]
+        self.cat_ids = [self.records.category_ids[names.index(name)] for name in classes]
         self.cat2label = {category_id: i for i, category_id in enumerate(self.cat_ids)}
 
     def _sort_out(self) -> None:
@@ -203,6 +212,16 @@ class CocoDataset(CustomDataset):
         prefix = jsonfile_prefix or str(Path(folder.name) / "results")  # type: ignore[union-attr]
         return self.results2json(results, prefix), folder
 
+    def load_results(self, path: str) -> list[Any]:
+        """What `format_results` wrote, to be evaluated again: to the same figures.
+
+        Masks keep their own scores where the file of masks is read.
+        """
+        if not path.endswith(".json"):
+            return super().load_results(path)
+        content = self.file_client.get(path)
+        return read_results(content, path, self.img_ids, self.cat_ids)
+
     def evaluate(  # type: ignore[override]
         self,
         results: list[Any],
@@ -245,8 +264,6 @@ class CocoDataset(CustomDataset):
             detections = self._detections(results, name, kind)
             if not len(detections):
                 print_log(f"not a single detection for {name}: its figures are 0", logger, WARNING)
-                figures.update(_zeros(name, items))
-                continue
             found = evaluate_coco(
                 self._truths(masks=name == "segm"),
                 detections,
@@ -258,9 +275,10 @@ class CocoDataset(CustomDataset):
                 class_agnostic=name == "proposal",
             )
             if name != "proposal":
-                print_log("\n" + self._class_table(found, classwise), logger=logger)
+                self._report_classes(name, found, classwise, logger)
             print_log("\n" + found.summary(), logger=logger)
-            figures.update(_named(name, found.stats(), items))
+            stats = found.stats() if len(detections) else [0.0] * len(_ITEMS)
+            figures.update(_named(name, stats, items))
         return figures
 
     def _detections(self, results: list[Any], metric: str, kind: str) -> CocoObjects:
@@ -296,20 +314,12 @@ class CocoDataset(CustomDataset):
             for row, image in zip(rows.tolist(), images, strict=True)
         ]
 
-    def _class_table(self, figures: CocoFigures, details: bool) -> str:
-        rows = []
-        for label, name in enumerate(self.CLASSES or ()):
-            values = [figures.average_precision(category=label)]
-            if details:
-                values += [figures.average_precision(t, category=label) for t in (0.5, 0.75)]
-                values += [
-                    figures.average_precision(area=area, category=label)
-                    for area in ("small", "medium", "large")
-                ]
-            rows.append([name, *("-" if value < 0 else f"{value:.3f}" for value in values)])
-        if details:
-            return text_table(("category", *_BOX_ITEMS), rows)
-        return text_table(("category", "AP"), rows, columns=min(3, -(-len(rows) // 10)))
+    def _report_classes(
+        self, metric: str, found: CocoFigures, details: bool, logger: Logger | str | None
+    ) -> None:
+        """Keep the figures of every class, and show them."""
+        self.class_figures[metric] = coco_class_figures(found, self.CLASSES or ())
+        print_log("\n" + class_table(self.class_figures[metric], details), logger=logger)
 
     def _fast_recall(
         self,
@@ -349,10 +359,6 @@ def _named(
     values = {item: float(f"{value:.3f}") for item, value in zip(_ITEMS, stats, strict=True)}
     if metric == "proposal":
         return {item: values[item] for item in items or _PROPOSAL_ITEMS}
-    named: dict[str, Any] = {f"{metric}_{item}": values[item] for item in items or _BOX_ITEMS}
-    named[f"{metric}_mAP_copypaste"] = " ".join(f"{values[item]:.3f}" for item in _BOX_ITEMS)
+    named: dict[str, Any] = {f"{metric}_{item}": values[item] for item in items or BOX_ITEMS}
+    named[f"{metric}_mAP_copypaste"] = " ".join(f"{values[item]:.3f}" for item in BOX_ITEMS)
     return named
-
-
-def _zeros(metric: str, items: Sequence[str] | None) -> dict[str, Any]:
-    return _named(metric, [0.0] * len(_ITEMS), items)

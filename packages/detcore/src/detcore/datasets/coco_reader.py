@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
@@ -60,20 +60,33 @@ class CocoRecords:
     ignore: np.ndarray  # (A,) bool
     segmentations: Segmentations
     left_out: dict[str, int]  # reason -> annotations that belong to nothing in the file
+    category_records: list[dict[str, Any]]  # as in the file, in the order of category_ids
 
     @property
     def image_of(self) -> np.ndarray:
         """(A,) int64, the position of each annotation's image."""
         return np.repeat(np.arange(len(self.images)), np.diff(self.offsets))
 
+    def names_by_id(self) -> list[str]:
+        """The names of the categories in the order of their ids, text after numbers."""
+        pairs = zip(self.category_ids, self.category_names, strict=True)
+        ordered = sorted(pairs, key=lambda pair: (isinstance(pair[0], str), pair[0]))
+        return [name for _, name in ordered]
 
-def read_coco(content: bytes | str, file: str, need_annotations: bool = True) -> CocoRecords:
+
+def read_coco(
+    content: bytes | str,
+    file: str,
+    need_annotations: bool = True,
+    file_name: Callable[[dict[str, Any]], str] | None = None,
+) -> CocoRecords:
     """Parse and check a COCO json.
 
     Args:
         content: The text of the file.
         file: Its name, for messages.
         need_annotations: Whether a file without the key ``annotations`` is an error.
+        file_name: Finds the path of an image in its record; by default it is ``file_name`` there.
 
     Raises:
         AnnotationError: not json, not COCO, a key is missing, or ids are not unique.
@@ -91,13 +104,20 @@ def read_coco(content: bytes | str, file: str, need_annotations: bool = True) ->
     image_ids = source.column(images, "images", "id")
     for key in ("width", "height"):
         source.column(images, "images", key)
-    for image, name in zip(images, source.column(images, "images", "file_name"), strict=True):
+    names = (
+        [file_name(i) for i in images]
+        if file_name
+        else source.column(images, "images", "file_name")
+    )
+    for image, name in zip(images, names, strict=True):
         image["filename"] = name
     category_ids = source.column(data["categories"], "categories", "id")
-    names = source.column(data["categories"], "categories", "name")
+    source.column(data["categories"], "categories", "name")
     source.unique(image_ids, "images")
     source.unique(category_ids, "categories")
-    return _annotations(source, data.get("annotations", []), images, image_ids, category_ids, names)
+    return _annotations(
+        source, data.get("annotations", []), images, image_ids, category_ids, data["categories"]
+    )
 
 
 def _annotations(
@@ -106,7 +126,7 @@ def _annotations(
     images: list[dict[str, Any]],
     image_ids: list[Hashable],
     category_ids: list[Hashable],
-    names: list[str],
+    categories: list[dict[str, Any]],
 ) -> CocoRecords:
     ids = source.column(annotations, "annotations", "id")
     source.unique(ids, "annotations")
@@ -136,7 +156,7 @@ def _annotations(
     return CocoRecords(
         images=images,
         category_ids=category_ids,
-        category_names=names,
+        category_names=[category["name"] for category in categories],
         offsets=np.concatenate([[0], np.cumsum(counts)]),
         ids=[annotation["id"] for annotation in kept],
         categories=of_category[rows],
@@ -146,6 +166,7 @@ def _annotations(
         ignore=np.array([bool(annotation.get("ignore", False)) for annotation in kept], dtype=bool),
         segmentations=Segmentations(segmentations),
         left_out={reason: count for reason, count in left_out.items() if count},
+        category_records=categories,
     )
 
 

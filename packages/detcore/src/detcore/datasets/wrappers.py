@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from cvcore.log import print_log
 from detcore.datasets.coco import CocoDataset
+from detcore.datasets.filters import FilterReport
 from detcore.errors import AnnotationError, ClassMismatchError, OptionError
 from detcore.registries import DATASETS, PIPELINES
 
@@ -44,6 +45,7 @@ class ConcatDataset(_ConcatDataset):
                     f"{number} has {dataset.CLASSES}; give both the same list in one order"
                 )
         self.separate_eval = separate_eval
+        self._together: dict[str, Any] = {}
         if not separate_eval and any(isinstance(dataset, CocoDataset) for dataset in datasets):
             raise OptionError(
                 "ConcatDataset: COCO datasets cannot be evaluated as one; "
@@ -110,12 +112,73 @@ class ConcatDataset(_ConcatDataset):
             start = end
         return figures
 
+    @property
+    def class_figures(self) -> dict[str, Any]:
+        """Figures of every class in the last evaluation; keys as those of `evaluate`."""
+        if not self.separate_eval:
+            return dict(self._together)
+        return {
+            f"{number}_{metric}": figures
+            for number, dataset in enumerate(self.datasets)
+            for metric, figures in getattr(dataset, "class_figures", {}).items()
+        }
+
+    @property
+    def filter_report(self) -> FilterReport:
+        """What all of them left out."""
+        whole = FilterReport()
+        for dataset in self.datasets:
+            for reason, number in getattr(dataset, "filter_report", {}).items():
+                whole.count(reason, number)
+        return whole
+
     def _evaluate_as_one(
         self, results: list[Any], logger: Logger | str | None, **kwargs: Any
     ) -> dict[str, Any]:
         whole = copy.copy(self.datasets[0])
         whole.data_infos = [info for dataset in self.datasets for info in dataset.data_infos]
-        return whole.evaluate(results, logger=logger, **kwargs)
+        figures = whole.evaluate(results, logger=logger, **kwargs)
+        self._together = getattr(whole, "class_figures", {})
+        return figures
+
+
+class _Wrapper(Dataset):
+    """One dataset in another's clothes: classes and annotations are those of the one inside.
+
+    A subclass says in `_inner` which of its images an index stands for.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.CLASSES = dataset.CLASSES
+        self.PALETTE = getattr(dataset, "PALETTE", None)
+
+    def _inner(self, idx: int) -> int:
+        return idx
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Categories of the objects of image `idx`."""
+        return self.dataset.get_cat_ids(self._inner(idx))
+
+    def get_ann_info(self, idx: int) -> dict[str, Any]:
+        """Annotations of image `idx`."""
+        return self.dataset.get_ann_info(self._inner(idx))
+
+    def get_cat2imgs(self) -> dict[int, list[int]]:
+        """Label -> positions of the images that show it."""
+        positions: dict[int, list[int]] = {}
+        for idx in range(len(self)):
+            positions.setdefault(self._inner(idx), []).append(idx)
+        return {
+            label: [idx for image in images for idx in positions.get(image, ())]
+            for label, images in self.dataset.get_cat2imgs().items()
+        }
+
+    @property
+    def filter_report(self) -> FilterReport:
+        """What the dataset inside left out."""
+        report: FilterReport | None = getattr(self.dataset, "filter_report", None)
+        return FilterReport() if report is None else report
 
 
 def _listed(classes: Sequence[str] | None) -> list[str] | None:
@@ -123,7 +186,7 @@ def _listed(classes: Sequence[str] | None) -> list[str] | None:
 
 
 @DATASETS.register_module()
-class RepeatDataset(Dataset):
+class RepeatDataset(_Wrapper):
     """A dataset several times over, so that a short epoch costs less start-up.
 
     Args:
@@ -132,30 +195,23 @@ class RepeatDataset(Dataset):
     """
 
     def __init__(self, dataset: Any, times: int) -> None:
-        self.dataset = dataset
+        super().__init__(dataset)
         self.times = times
-        self.CLASSES = dataset.CLASSES
-        self.PALETTE = getattr(dataset, "PALETTE", None)
         if hasattr(dataset, "flag"):
             self.flag = np.tile(dataset.flag, times)
 
     def __getitem__(self, idx: int) -> Any:
-        return self.dataset[idx % len(self.dataset)]
+        return self.dataset[self._inner(idx)]
 
     def __len__(self) -> int:
         return self.times * len(self.dataset)
 
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Categories of the objects of image `idx`."""
-        return self.dataset.get_cat_ids(idx % len(self.dataset))
-
-    def get_ann_info(self, idx: int) -> dict[str, Any]:
-        """Annotations of image `idx`."""
-        return self.dataset.get_ann_info(idx % len(self.dataset))
+    def _inner(self, idx: int) -> int:
+        return idx % len(self.dataset)
 
 
 @DATASETS.register_module()
-class ClassBalancedDataset(Dataset):
+class ClassBalancedDataset(_Wrapper):
     """Repeats images of rare classes.
 
     A class that is on a share f of the images asks for max(1, sqrt(thr / f)) repeats, and an image
@@ -170,11 +226,9 @@ class ClassBalancedDataset(Dataset):
     """
 
     def __init__(self, dataset: Any, oversample_thr: float, filter_empty_gt: bool = True) -> None:
-        self.dataset = dataset
+        super().__init__(dataset)
         self.oversample_thr = oversample_thr
         self.filter_empty_gt = filter_empty_gt
-        self.CLASSES = dataset.CLASSES
-        self.PALETTE = getattr(dataset, "PALETTE", None)
         repeats = [math.ceil(factor) for factor in self._repeat_factors()]
         self.repeat_indices = np.repeat(np.arange(len(repeats)), repeats).tolist()
         if hasattr(dataset, "flag"):
@@ -198,18 +252,17 @@ class ClassBalancedDataset(Dataset):
         return [max((factors[c] for c in present), default=1.0) for present in categories]
 
     def __getitem__(self, idx: int) -> Any:
-        return self.dataset[self.repeat_indices[idx]]
+        return self.dataset[self._inner(idx)]
 
     def __len__(self) -> int:
         return len(self.repeat_indices)
 
-    def get_ann_info(self, idx: int) -> dict[str, Any]:
-        """Annotations of image `idx`."""
-        return self.dataset.get_ann_info(self.repeat_indices[idx])
+    def _inner(self, idx: int) -> int:
+        return self.repeat_indices[idx]
 
 
 @DATASETS.register_module()
-class MultiImageMixDataset(Dataset):
+class MultiImageMixDataset(_Wrapper):
     """Runs transforms that mix several images, such as Mosaic, over a dataset.
 
     A transform with ``get_indexes(dataset)`` finds the other images in ``results["mix_results"]``.
@@ -235,9 +288,7 @@ class MultiImageMixDataset(Dataset):
                 "MultiImageMixDataset: dynamic_scale is not supported; put "
                 "dict(type='Resize', img_scale=..., override=True) into the pipeline"
             )
-        self.dataset = dataset
-        self.CLASSES = dataset.CLASSES
-        self.PALETTE = getattr(dataset, "PALETTE", None)
+        super().__init__(dataset)
         if hasattr(dataset, "flag"):
             self.flag = dataset.flag
         self.pipeline = [PIPELINES.build(transform) for transform in pipeline]
@@ -251,10 +302,6 @@ class MultiImageMixDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.dataset)
-
-    def get_ann_info(self, idx: int) -> dict[str, Any]:
-        """Annotations of image `idx`."""
-        return self.dataset.get_ann_info(idx)
 
     def __getitem__(self, idx: int) -> Any:
         results = copy.deepcopy(self.dataset[idx])

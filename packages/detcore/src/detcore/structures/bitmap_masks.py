@@ -78,6 +78,7 @@ class BitmapMasks(BaseInstanceMasks):
     def crop(self, bbox: np.ndarray) -> BitmapMasks:
         limits = [self.width, self.height, self.width, self.height]
         x1, y1, x2, y2 = (int(side) for side in np.clip(bbox, 0, limits))
+        x1, y1 = min(x1, self.width - 1), min(y1, self.height - 1)
         height, width = max(y2 - y1, 1), max(x2 - x1, 1)
         cropped = self.masks[:, y1 : y1 + height, x1 : x1 + width]
         return BitmapMasks(cropped, height, width)

@@ -77,6 +77,7 @@ class PolygonMasks(BaseInstanceMasks):
     def crop(self, bbox: np.ndarray) -> PolygonMasks:
         limits = [self.width, self.height, self.width, self.height]
         x1, y1, x2, y2 = np.clip(bbox, 0, limits)
+        x1, y1 = min(x1, self.width - 1), min(y1, self.height - 1)
         # Points outside stay where they are: rasterising cuts them off.
         return self._moved(
             lambda points: (points - [x1, y1]).astype(points.dtype),

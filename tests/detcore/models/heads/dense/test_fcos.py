@@ -164,3 +164,10 @@ def test_checkpoints_with_old_names_load() -> None:
     assert "fcos_cls.weight" in old
     head.load_state_dict(old)
     assert head.conv_centerness.bias.item() == 3.0
+
+
+def test_points_can_stand_elsewhere_than_in_the_middle_of_their_cells() -> None:
+    corners = {"type": "MlvlPointGenerator", "strides": [8, 16], "offset": 0}
+    feats = [torch.zeros(1, 4, 2, 2), torch.zeros(1, 4, 1, 1)]
+    maps = make_head(prior_generator=corners)(feats)
+    assert maps.priors.tolist() == [[0, 0], [8, 0], [0, 8], [8, 8], [0, 0]]

@@ -22,6 +22,7 @@ from cvcore.runner.checkpoint.save import (
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 from cvcore.runner.checkpoint.seal import verify_file
 from cvcore.runner.checkpoint.writer import CheckpointWriter, snapshot
+from cvcore.runner.checkpoint.zoos import torchvision_url
 
 __all__ = [
     "CheckpointLoader",
@@ -40,6 +41,7 @@ __all__ = [
     "read_checkpoint",
     "save_checkpoint",
     "snapshot",
+    "torchvision_url",
     "verify_file",
     "weights_to_cpu",
     "write_checkpoint",

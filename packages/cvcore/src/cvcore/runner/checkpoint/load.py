@@ -17,6 +17,8 @@ from cvcore.runner.checkpoint.keys import load_exactly, load_state_dict, revise
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 
 STRIP_WRAPPER = ((r"^module\.", ""),)
+# Under which keys projects keep the weights beside optimizers and counters.
+WEIGHT_KEYS = ("state_dict", "model", "model_state", "model_state_dict", "net")
 
 
 def _load_checkpoint(
@@ -34,7 +36,7 @@ def _load_checkpoint_with_prefix(
     Raises:
         CheckpointError: No key begins with the prefix.
     """
-    weights = _weights(_load_checkpoint(filename, map_location), filename)
+    weights = weights_in(_load_checkpoint(filename, map_location), filename)
     start = prefix if prefix.endswith(".") else f"{prefix}."
     part = OrderedDict((k[len(start) :], v) for k, v in weights.items() if k.startswith(start))
     if not part:
@@ -70,7 +72,7 @@ def load_checkpoint(
         The checkpoint.
     """
     checkpoint = _load_checkpoint(filename, map_location, logger)
-    weights = _weights(checkpoint, filename)
+    weights = weights_in(checkpoint, filename)
     load_state_dict(model, revise(weights, revise_keys), strict, logger)
     return checkpoint
 
@@ -90,17 +92,24 @@ def load_for_resume(
         StateDictError: A key is missing, or one too many, or has another shape.
     """
     checkpoint = _load_checkpoint(filename, map_location, logger)
-    load_exactly(model, revise(_weights(checkpoint, filename), STRIP_WRAPPER), filename)
+    load_exactly(model, revise(weights_in(checkpoint, filename), STRIP_WRAPPER), filename)
     return checkpoint
 
 
-def _weights(checkpoint: Any, filename: str | Path) -> dict[str, Any]:
-    weights = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else None
-    if not isinstance(weights, dict):
+def weights_in(checkpoint: Any, filename: str | Path) -> dict[str, Any]:
+    """The state dict in a checkpoint, whatever key it stands under; or the checkpoint itself.
+
+    Raises:
+        CheckpointError: The file holds no dict.
+    """
+    if not isinstance(checkpoint, dict):
         raise CheckpointError(
             f"checkpoint {filename} has no state dict: it holds a {type(checkpoint).__name__}"
         )
-    return weights
+    for key in WEIGHT_KEYS:
+        if isinstance(checkpoint.get(key), dict):
+            return checkpoint[key]
+    return checkpoint
 
 
 @WEIGHT_SOURCES.register_module(name="checkpoint")

@@ -1,4 +1,4 @@
-"""Addresses of the backbones that configs name as ``open-mmlab://...``."""
+"""Addresses of the backbones that configs name as ``open-mmlab://...`` and ``mmcls://...``."""
 
 from __future__ import annotations
 
@@ -56,3 +56,38 @@ OPEN_MMLAB = {
         f"{_HOST}/mmdetection/v2.0/third_party/mobilenet_v2_batch256_imagenet-ff34753d.pth"
     ),
 }
+
+_CLASSIFIERS = f"{_HOST}/mmclassification/v0"
+_CLASSIFIER_FILES = {
+    "vgg11": "vgg/vgg11_batch256_imagenet_20210208-4271cd6c",
+    "vgg13": "vgg/vgg13_batch256_imagenet_20210208-4d1d6080",
+    "vgg16": "vgg/vgg16_batch256_imagenet_20210208-db26f1a5",
+    "vgg19": "vgg/vgg19_batch256_imagenet_20210208-e6920e4a",
+    "vgg11_bn": "vgg/vgg11_bn_batch256_imagenet_20210207-f244902c",
+    "vgg13_bn": "vgg/vgg13_bn_batch256_imagenet_20210207-1a8b7864",
+    "vgg16_bn": "vgg/vgg16_bn_batch256_imagenet_20210208-7e55cd29",
+    "vgg19_bn": "vgg/vgg19_bn_batch256_imagenet_20210208-da620c4f",
+    "resnet18": "resnet/resnet18_8xb32_in1k_20210831-fbbb1da6",
+    "resnet34": "resnet/resnet34_8xb32_in1k_20210831-f257d4e6",
+    "resnet50": "resnet/resnet50_8xb32_in1k_20210831-ea4938fc",
+    "resnet101": "resnet/resnet101_8xb32_in1k_20210831-539c63f8",
+    "resnet152": "resnet/resnet152_8xb32_in1k_20210901-4d7582fa",
+    "resnet50_v1d": "resnet/resnetv1d50_b32x8_imagenet_20210531-db14775a",
+    "resnet101_v1d": "resnet/resnetv1d101_b32x8_imagenet_20210531-6e13bcd3",
+    "resnet152_v1d": "resnet/resnetv1d152_b32x8_imagenet_20210531-278cf22a",
+    "resnext50_32x4d": "resnext/resnext50_32x4d_b32x8_imagenet_20210429-56066e27",
+    "resnext101_32x4d": "resnext/resnext101_32x4d_b32x8_imagenet_20210506-e0fa3dd5",
+    "resnext101_32x8d": "resnext/resnext101_32x8d_b32x8_imagenet_20210506-23a247d5",
+    "resnext152_32x4d": "resnext/resnext152_32x4d_b32x8_imagenet_20210524-927787be",
+    "se-resnet50": "se-resnet/se-resnet50_batch256_imagenet_20200804-ae206104",
+    "se-resnet101": "se-resnet/se-resnet101_batch256_imagenet_20200804-ba5b51d4",
+    "shufflenet_v1": "shufflenet_v1/shufflenet_v1_batch1024_imagenet_20200804-5d6cec73",
+    "shufflenet_v2": "shufflenet_v2/shufflenet_v2_batch1024_imagenet_20200812-5bf4721e",
+    "mobilenet_v2": "mobilenet_v2/mobilenet_v2_batch256_imagenet_20200708-3b2dc3af",
+    "mobilenet_v3_small": "mobilenet_v3/convert/mobilenet_v3_small-8427ecf0",
+    "mobilenet_v3_large": "mobilenet_v3/convert/mobilenet_v3_large-3ea3c186",
+    "swin_tiny": ("swin-transformer/swin_tiny_224_b16x64_300e_imagenet_20210616_090925-66df6be6"),
+    "swin_small": ("swin-transformer/swin_small_224_b16x64_300e_imagenet_20210615_110219-7f9d988b"),
+    "swin_base": ("swin-transformer/swin_base_224_b16x64_300e_imagenet_20210616_190742-93230b0d"),
+}
+MMCLS = {name: f"{_CLASSIFIERS}/{file}.pth" for name, file in _CLASSIFIER_FILES.items()}

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.serialization import safe_globals
 
-from cvcore.errors import CheckpointError
+from cvcore.errors import CheckpointError, requires
 from cvcore.runner.checkpoint.seal import damaged, verify_file
 
 # How torch names what it refuses to look up.
@@ -81,6 +81,8 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
     verify_file(path)
     if path.stat().st_size == 0:
         raise damaged(path, "it is empty")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path, map_location)
     try:
         with safe_globals(_safe()), warnings.catch_warnings():
             # Of a pickle protocol that the safe reader may not know: then it refuses by an error.
@@ -97,6 +99,16 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
                 f"checkpoint {path} holds tensors of a CUDA device and there is none here: "
                 "read it with map_location='cpu'"
             ) from error
+        raise damaged(path, _first_line(error)) from error
+
+
+def _read_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    """Weights in the format of the Hugging Face hub, which holds tensors and nothing else."""
+    library = requires("safetensors.torch", extra="hf")
+    device = str(map_location) if isinstance(map_location, str | torch.device) else "cpu"
+    try:
+        return {"state_dict": library.load_file(path, device=device)}
+    except Exception as error:  # its own class, which does not derive from a common one
         raise damaged(path, _first_line(error)) from error
 
 

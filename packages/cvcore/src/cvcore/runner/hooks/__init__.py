@@ -5,10 +5,22 @@ from __future__ import annotations
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import CheckpointHook
 from cvcore.runner.hooks.closure import ClosureHook
+from cvcore.runner.hooks.early_stopping import EarlyStoppingHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
 from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
-from cvcore.runner.hooks.logger import LoggerHook, TensorboardLoggerHook, TextLoggerHook
+from cvcore.runner.hooks.logger import (
+    ClearMLLoggerHook,
+    DvcliveLoggerHook,
+    LoggerHook,
+    MlflowLoggerHook,
+    NeptuneLoggerHook,
+    TensorboardLoggerHook,
+    TextLoggerHook,
+    TrackerHook,
+    WandbLoggerHook,
+)
 from cvcore.runner.hooks.lr_cycles import CyclicLrUpdaterHook, OneCycleLrUpdaterHook
+from cvcore.runner.hooks.lr_plateau import ReduceOnPlateauLrUpdaterHook
 from cvcore.runner.hooks.lr_updater import (
     CosineAnnealingLrUpdaterHook,
     CosineRestartLrUpdaterHook,
@@ -21,6 +33,7 @@ from cvcore.runner.hooks.lr_updater import (
     PolyLrUpdaterHook,
     StepLrUpdaterHook,
 )
+from cvcore.runner.hooks.memory import MemoryProfilerHook
 from cvcore.runner.hooks.momentum_updater import (
     CosineAnnealingMomentumUpdaterHook,
     CyclicMomentumUpdaterHook,
@@ -36,12 +49,14 @@ from cvcore.runner.hooks.optimize import (
     OptimizerHook,
 )
 from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
+from cvcore.runner.hooks.rf_search import RFSearchHook, init_searched_model
 from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook
 from cvcore.runner.registry import HOOKS
 
 __all__ = [
     "HOOKS",
     "CheckpointHook",
+    "ClearMLLoggerHook",
     "ClosureHook",
     "CosineAnnealingLrUpdaterHook",
     "CosineAnnealingMomentumUpdaterHook",
@@ -50,7 +65,9 @@ __all__ = [
     "CyclicMomentumUpdaterHook",
     "DistEvalHook",
     "DistSamplerSeedHook",
+    "DvcliveLoggerHook",
     "EMAHook",
+    "EarlyStoppingHook",
     "EmptyCacheHook",
     "EvalHook",
     "ExpLrUpdaterHook",
@@ -66,16 +83,24 @@ __all__ = [
     "LinearAnnealingMomentumUpdaterHook",
     "LoggerHook",
     "LrUpdaterHook",
+    "MemoryProfilerHook",
+    "MlflowLoggerHook",
     "MomentumUpdaterHook",
+    "NeptuneLoggerHook",
     "OneCycleLrUpdaterHook",
     "OneCycleMomentumUpdaterHook",
     "OptimizerHook",
     "PolyLrUpdaterHook",
     "ProfilerHook",
+    "RFSearchHook",
+    "ReduceOnPlateauLrUpdaterHook",
     "StepLrUpdaterHook",
     "StepMomentumUpdaterHook",
     "SyncBuffersHook",
     "TensorboardLoggerHook",
     "TextLoggerHook",
+    "TrackerHook",
+    "WandbLoggerHook",
     "WeightAverageHook",
+    "init_searched_model",
 ]

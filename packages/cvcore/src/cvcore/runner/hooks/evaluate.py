@@ -106,26 +106,9 @@ class EvalHook(Hook):
         if rule is not None and rule not in self.rule_map:
             raise KeyError(f"rule is one of {', '.join(self.rule_map)}, not {rule!r}")
         if rule is None and key_indicator != "auto":
-            rule = self._infer_rule(key_indicator)
+            rule = infer_rule(key_indicator, self.greater_keys, self.less_keys)
         self.rule = rule
         self.key_indicator = key_indicator
-
-    def _infer_rule(self, key_indicator: str) -> str:
-        key = key_indicator.lower()
-        greater = [each.lower() for each in self.greater_keys]
-        less = [each.lower() for each in self.less_keys]
-        if key in greater:
-            return "greater"
-        if key in less:
-            return "less"
-        if any(each in key for each in greater):
-            return "greater"
-        if any(each in key for each in less):
-            return "less"
-        raise ValueError(
-            f"cannot tell whether a greater or a smaller {key_indicator!r} is better: set rule to "
-            "'greater' or 'less'"
-        )
 
     def before_run(self, runner: BaseRunner) -> None:
         """Find the folder, and the best checkpoint so far."""
@@ -382,6 +365,32 @@ class DistEvalHook(EvalHook):
             if isinstance(module, _BatchNorm) and module.track_running_stats:
                 distributed.broadcast(module.running_var, 0)
                 distributed.broadcast(module.running_mean, 0)
+
+
+def infer_rule(
+    name: str, greater_keys: Iterable[str] = GREATER_KEYS, less_keys: Iterable[str] = LESS_KEYS
+) -> str:
+    """Whether a ``'greater'`` or a ``'less'`` score of that name is better.
+
+    A whole name decides before a part of one.
+
+    Raises:
+        ValueError: The name tells neither.
+    """
+    key = name.lower()
+    greater, less = ([each.lower() for each in keys] for keys in (greater_keys, less_keys))
+    if key in greater:
+        return "greater"
+    if key in less:
+        return "less"
+    if any(each in key for each in greater):
+        return "greater"
+    if any(each in key for each in less):
+        return "less"
+    raise ValueError(
+        f"cannot tell whether a greater or a smaller {name!r} is better: set rule to 'greater' or "
+        "'less'"
+    )
 
 
 def _keys(given: str | Sequence[str] | None, default: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvcore.errors import NonFiniteError
-from cvcore.runner.fp16 import autocast, device_type_of, wrap_fp16_model
+from cvcore.runner.fp16 import (
+    autocast,
+    device_type_of,
+    half_type,
+    half_type_named,
+    wrap_fp16_model,
+)
 from cvcore.runner.hook import Hook
 from cvcore.runner.nonfinite import NonFiniteGuard
 from cvcore.runner.registry import HOOKS
@@ -213,9 +219,13 @@ class _MixedPrecision:
 
     Args:
         loss_scale: A fixed scale, ``'dynamic'``, or the arguments of ``torch.amp.GradScaler``.
+        dtype: ``'float16'`` or ``'bfloat16'``; None is the device's own.
     """
 
-    def __init__(self, loss_scale: float | str | Mapping[str, Any]) -> None:
+    def __init__(
+        self, loss_scale: float | str | Mapping[str, Any], dtype: str | None = None
+    ) -> None:
+        self.dtype = half_type_named(dtype)
         if isinstance(loss_scale, str):
             if loss_scale != "dynamic":
                 raise ValueError(f"loss_scale is a number, a dict or 'dynamic', not {loss_scale!r}")
@@ -233,14 +243,17 @@ class _MixedPrecision:
         """Switch half precision on in the model; returns the scaler, with the resumed state."""
         device = device_type_of(runner.model)
         # bfloat16 has the range of float32, so that there is nothing to scale.
-        scaler = torch.amp.GradScaler(device, enabled=device == "cuda", **self.arguments)
+        scaled = half_type(device, self.dtype) is torch.float16
+        scaler = torch.amp.GradScaler(device, enabled=scaled, **self.arguments)
         state = ((runner.meta or {}).get("fp16") or {}).get("loss_scaler")
         if state and scaler.is_enabled():
             scaler.load_state_dict(state)
         if any(hasattr(module, "fp16_enabled") for module in runner.model.modules()):
-            wrap_fp16_model(runner.model)
+            wrap_fp16_model(runner.model, self.dtype)
         else:
-            context: partial[AbstractContextManager[Any]] = partial(autocast, device)
+            context: partial[AbstractContextManager[Any]] = partial(
+                autocast, device, half=self.dtype
+            )
             runner.forward_context = context
         return scaler
 
@@ -257,7 +270,7 @@ class _MixedPrecision:
 
 @HOOKS.register_module()
 class Fp16OptimizerHook(OptimizerHook):
-    """OptimizerHook in mixed precision: float16 on CUDA, bfloat16 on a CPU.
+    """OptimizerHook in mixed precision: float16 on CUDA, bfloat16 on a CPU and on MPS.
 
     Modules that have the attribute ``fp16_enabled`` switch at the methods that ``auto_fp16``
     decorates; a model without any runs whole under autocast.
@@ -270,6 +283,8 @@ class Fp16OptimizerHook(OptimizerHook):
         distributed: As ``coalesce``.
         detect_anomalous_params: See OptimizerHook.
         on_nonfinite: See OptimizerHook.
+        dtype: ``'bfloat16'``, which newer GPUs compute too and which needs no loss scale, or
+            ``'float16'``; None is the device's own.
     """
 
     def __init__(
@@ -281,12 +296,13 @@ class Fp16OptimizerHook(OptimizerHook):
         distributed: bool = True,
         detect_anomalous_params: bool = False,
         on_nonfinite: str | Mapping[str, Any] = "stop",
+        dtype: str | None = None,
     ) -> None:
         super().__init__(grad_clip, detect_anomalous_params, on_nonfinite)
         self.coalesce = coalesce
         self.bucket_size_mb = bucket_size_mb
         self.distributed = distributed
-        self.precision = _MixedPrecision(loss_scale)
+        self.precision = _MixedPrecision(loss_scale, dtype)
         self.loss_scaler: torch.amp.GradScaler | None = None
 
     def before_run(self, runner: BaseRunner) -> None:
@@ -314,6 +330,8 @@ class GradientCumulativeFp16OptimizerHook(GradientCumulativeOptimizerHook):
         cumulative_iters: Iterations of a step.
         detect_anomalous_params: See OptimizerHook.
         on_nonfinite: See OptimizerHook.
+        dtype: ``'bfloat16'``, which newer GPUs compute too and which needs no loss scale, or
+            ``'float16'``; None is the device's own.
     """
 
     def __init__(
@@ -326,6 +344,7 @@ class GradientCumulativeFp16OptimizerHook(GradientCumulativeOptimizerHook):
         cumulative_iters: int = 1,
         detect_anomalous_params: bool = False,
         on_nonfinite: str | Mapping[str, Any] = "stop",
+        dtype: str | None = None,
     ) -> None:
         super().__init__(
             cumulative_iters,
@@ -336,7 +355,7 @@ class GradientCumulativeFp16OptimizerHook(GradientCumulativeOptimizerHook):
         self.coalesce = coalesce
         self.bucket_size_mb = bucket_size_mb
         self.distributed = distributed
-        self.precision = _MixedPrecision(loss_scale)
+        self.precision = _MixedPrecision(loss_scale, dtype)
         self.loss_scaler: torch.amp.GradScaler | None = None
 
     def before_run(self, runner: BaseRunner) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from detcore.boxes.priors.anchors import AnchorGenerator
 from detcore.boxes.priors.legacy import LegacyAnchorGenerator, LegacySSDAnchorGenerator
 from detcore.boxes.priors.points import MlvlPointGenerator, PointGenerator
+from detcore.boxes.priors.sized import SizedAnchorGenerator
 from detcore.boxes.priors.ssd import SSDAnchorGenerator
 from detcore.boxes.priors.yolo import YOLOAnchorGenerator
 
@@ -15,5 +16,6 @@ __all__ = [
     "MlvlPointGenerator",
     "PointGenerator",
     "SSDAnchorGenerator",
+    "SizedAnchorGenerator",
     "YOLOAnchorGenerator",
 ]

@@ -33,6 +33,7 @@ from detcore.datasets.transforms.load import (
 )
 from detcore.datasets.transforms.mix import CopyPaste, MixUp, Mosaic
 from detcore.datasets.transforms.pad import Expand, Pad
+from detcore.datasets.transforms.panoptic import LoadPanopticAnnotations
 from detcore.datasets.transforms.policy import (
     AutoAugment,
     BrightnessTransform,
@@ -66,6 +67,7 @@ __all__ = [
     "LoadImageFromFile",
     "LoadImageFromWebcam",
     "LoadMultiChannelImageFromFiles",
+    "LoadPanopticAnnotations",
     "LoadProposals",
     "MinIoURandomCrop",
     "MixUp",

@@ -17,6 +17,7 @@ from cvcore.dist import all_gather_object, all_reduce_mean, get_dist_info
 from cvcore.image import imread
 from detcore.boxes.convert import boxes_to_results
 from detcore.errors import DetcoreError
+from detcore.models.detectors.old_keys import prepare_loading
 from detcore.structures import Detections, ImageInfo, Truth
 
 Metas = Sequence[dict[str, Any]]
@@ -32,6 +33,10 @@ class BaseDetector(BaseModule, ABC):
 
     CLASSES: Sequence[str] | None = None
     PALETTE: Any = None
+
+    def __init__(self, init_cfg: Mapping[str, Any] | None = None) -> None:
+        super().__init__(init_cfg)
+        self.register_load_state_dict_pre_hook(prepare_loading)
 
     @property
     def with_neck(self) -> bool:
@@ -127,10 +132,10 @@ class BaseDetector(BaseModule, ABC):
             if "proposals" in given:
                 given["proposals"] = given["proposals"][0]
             return self.simple_test(imgs[0], img_metas[0], **given)
-        if len(imgs[0]) != 1 or "proposals" in given:
+        if len(imgs[0]) != 1:
             raise DetcoreError(
-                f"{type(self).__name__}: several views work for one image at a time and without "
-                "proposals from a file; set samples_per_gpu=1 or use a single view"
+                f"{type(self).__name__}: several views work for one image at a time; set "
+                "samples_per_gpu=1 or use a single view"
             )
         return self.aug_test(imgs, img_metas, **given)
 

@@ -23,7 +23,10 @@ def build_part(
 
 
 def pretrained_backbone(recipe: Any, pretrained: str | None) -> Any:
-    """The backbone's recipe with the detector's ``pretrained``, an old key, moved into it."""
+    """The backbone's recipe with the detector's ``pretrained``, an old key, moved into it.
+
+    It goes over an ``init_cfg`` of the backbone: configs that set the one inherit the other.
+    """
     if not pretrained:
         return recipe
     warnings.warn(
@@ -32,4 +35,5 @@ def pretrained_backbone(recipe: Any, pretrained: str | None) -> Any:
         DeprecationWarning,
         stacklevel=4,
     )
-    return {**recipe, "pretrained": pretrained}
+    without = {key: value for key, value in recipe.items() if key != "init_cfg"}
+    return {**without, "pretrained": pretrained}

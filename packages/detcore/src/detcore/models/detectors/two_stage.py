@@ -16,6 +16,7 @@ from detcore.models.detectors.base import (
     to_result,
 )
 from detcore.models.detectors.parts import build_part, pretrained_backbone
+from detcore.models.heads.views import from_view
 from detcore.registries import BACKBONES, DETECTORS, HEADS, NECKS
 from detcore.structures import Detections, ImageInfo, Proposals
 
@@ -131,16 +132,31 @@ class TwoStageDetector(BaseDetector):
         return self._results(self.roi_head.predict(feats, proposed, images, rescale=rescale))
 
     def aug_test(
-        self, imgs: Sequence[Tensor], img_metas: Sequence[Metas], *, rescale: bool = False
+        self,
+        imgs: Sequence[Tensor],
+        img_metas: Sequence[Metas],
+        proposals: Sequence[Sequence[Tensor]] | None = None,
+        *,
+        rescale: bool = False,
     ) -> list[Any]:
-        """Results of one image, given as several views of it."""
-        if not self.with_rpn:
-            return super().aug_test(imgs, img_metas, rescale=rescale)
+        """Results of one image, given as several views of it.
+
+        Args:
+            imgs: (1, 3, H, W) float32, one a view.
+            img_metas: one list with one dict a view.
+            proposals: one list with one (P, 4+) tensor a view, where no head proposes.
+            rescale: give results in pixels of the original image, not of the first view.
+        """
         feats = self.extract_feats(imgs)
         images = [read_images(metas)[0] for metas in img_metas]
-        views = [(self.rpn_head(view), image) for view, image in zip(feats, images, strict=True)]
-        found = self.rpn_head.predict_views(views, rescale=True)
-        proposed = Proposals(found.boxes, found.scores)
+        if proposals is None and self.with_rpn:
+            views = list(zip(map(self.rpn_head, feats), images, strict=True))
+            found = self.rpn_head.predict_views(views, rescale=True)
+            proposed = Proposals(found.boxes, found.scores)
+        else:
+            # Every view has the same ones, scaled and flipped as it is.
+            (in_view,) = self._read_proposals(None if proposals is None else proposals[0])
+            proposed = Proposals(from_view(in_view.boxes, images[0]), in_view.scores)
         return self._results(
             [self.roi_head.predict_views(feats, proposed, images, rescale=rescale)]
         )

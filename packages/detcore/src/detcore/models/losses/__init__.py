@@ -41,6 +41,7 @@ from detcore.models.losses.quality_focal import (
     quality_focal_loss,
 )
 from detcore.models.losses.reduce import reduce_loss, weight_reduce_loss, weighted_loss
+from detcore.models.losses.seesaw import SeesawLoss, seesaw_ce_loss
 from detcore.models.losses.varifocal import VarifocalLoss, varifocal_loss
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "L1Loss",
     "MSELoss",
     "QualityFocalLoss",
+    "SeesawLoss",
     "SmoothL1Loss",
     "VarifocalLoss",
     "accuracy",
@@ -80,6 +82,7 @@ __all__ = [
     "mse_loss",
     "quality_focal_loss",
     "reduce_loss",
+    "seesaw_ce_loss",
     "sigmoid_focal_loss",
     "smooth_l1_loss",
     "varifocal_loss",

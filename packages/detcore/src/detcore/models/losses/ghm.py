@@ -48,18 +48,24 @@ class GradientHistogram(Loss):
             valid: bool, which of them count.
             total: how many count.
         """
-        place = torch.bucketize(gradient, self.edges, right=True) - 1
-        counted = valid & (place >= 0) & (place < self.bins)
-        counts = torch.bincount(place[counted], minlength=self.bins).to(gradient.dtype)
+        # A bin is [edge, next edge); between neighbouring edges of all bins lies a cell. Edges come
+        # with a checkpoint and need not rise: where bins overlap, the last one has the sample.
+        edges = self.edges.sort().values
+        cell = torch.bucketize(gradient, edges, right=True)
+        in_cell = torch.bincount(cell[valid], minlength=self.bins + 2)
+        ends = torch.bucketize(self.edges, edges, right=True)
+        cells = torch.arange(self.bins + 2, device=ends.device)
+        covers = (cells >= ends[:-1, None]) & (cells < ends[1:, None])  # (bins, cells)
+        counts = (covers * in_cell).sum(dim=1).to(gradient.dtype)
         filled = counts > 0
         if self.momentum > 0:
             remembered = self.momentum * self.acc_sum + (1 - self.momentum) * counts
             self.acc_sum.copy_(torch.where(filled, remembered, self.acc_sum))
             counts = self.acc_sum
         of_bin = torch.where(filled, total / counts, torch.zeros_like(counts))
-        weights = torch.zeros_like(gradient)
-        weights[counted] = of_bin[place[counted]]
-        return weights / filled.sum().clamp(min=1)
+        last = (covers * torch.arange(1, self.bins + 1, device=ends.device)[:, None]).amax(dim=0)
+        of_cell = torch.cat([of_bin.new_zeros(1), of_bin])[last]
+        return of_cell[cell] * valid / filled.sum().clamp(min=1)
 
 
 @LOSSES.register_module()

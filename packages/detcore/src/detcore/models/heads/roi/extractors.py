@@ -100,7 +100,8 @@ class SingleRoIExtractor(RoIExtractor):
         """(R,) int64: which level each of the (R, 5) regions belongs to."""
         size = ((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2])).sqrt()
         levels = (size / self.finest_scale + 1e-6).log2().floor()
-        return levels.clamp(min=0, max=num_levels - 1).long()
+        # A region that is no number has no level; its features are no numbers on any.
+        return levels.clamp(min=0, max=num_levels - 1).nan_to_num().long()
 
     def forward(
         self, feats: Sequence[Tensor], rois: Tensor, roi_scale_factor: float | None = None

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from detcore.boxes.convert import boxes_to_rois
 from detcore.errors import OptionError
-from detcore.models.heads.roi.box.base import BoxMaps
+from detcore.models.heads.roi.box.base import BoxMaps, BoxTargets
 from detcore.models.heads.roi.interface import RoIHead
 from detcore.models.heads.roi.sampling import positive_rows, sample_proposals
 from detcore.registries import (
@@ -128,11 +128,15 @@ class StandardRoIHead(RoIHead):
         samples = sample_proposals(self.bbox_assigner, self.bbox_sampler, proposals, truths, feats)
         rois = boxes_to_rois([sample.bboxes for sample in samples])
         maps, features = self(feats, rois)
-        targets = self.bbox_head.targets(samples, self.pos_weight)
+        targets = self._box_targets(samples)
         losses: dict[str, Tensor] = self.bbox_head.losses(maps, rois, targets)
         if self.with_mask:
             losses.update(self._mask_losses(feats, features, rois, samples, truths))
         return losses
+
+    def _box_targets(self, samples: Sequence[Any]) -> BoxTargets:
+        targets: BoxTargets = self.bbox_head.targets(samples, self.pos_weight)
+        return targets
 
     def _mask_losses(
         self,

@@ -48,6 +48,7 @@ class AnchorFreeHead(DenseHead):
         loss_cls: of the scores; with ``use_sigmoid`` there is no output for the background.
         loss_bbox: of the positives' boxes.
         bbox_coder: recipe or object that turns predictions at points into boxes and back.
+        prior_generator: recipe or object of the points; by default the middle of every cell.
         conv_cfg: recipe of the convolutions.
         norm_cfg: recipe of the norms after them.
         train_cfg: settings of training, of heads that have any.
@@ -67,6 +68,7 @@ class AnchorFreeHead(DenseHead):
         loss_cls: Any = FOCAL,
         loss_bbox: Any = IOU,
         bbox_coder: Any = DISTANCES,
+        prior_generator: Any = None,
         conv_cfg: Recipe | None = None,
         norm_cfg: Recipe | None = None,
         train_cfg: Recipe | None = None,
@@ -90,7 +92,7 @@ class AnchorFreeHead(DenseHead):
         self.use_sigmoid_cls = bool(getattr(self.loss_cls, "use_sigmoid", False))
         self.cls_out_channels = num_classes if self.use_sigmoid_cls else num_classes + 1
         self.prior_generator = PRIOR_GENERATORS.build(
-            {"type": "MlvlPointGenerator", "strides": list(strides)}
+            prior_generator or {"type": "MlvlPointGenerator", "strides": list(strides)}
         )
         self.prior_grid = PriorGrid(self.prior_generator)
         self._init_layers()

@@ -1,0 +1,4 @@
+# Cascade Mask R-CNN, Caffe-style ResNet-101, FPN, 36 epochs at several sizes.
+_base_ = './cascade_mask_rcnn_r50_caffe_fpn_mstrain_3x_coco.py'
+model = dict(
+    backbone=dict(depth=101, init_cfg=dict(checkpoint='open-mmlab://detectron2/resnet101_caffe')))

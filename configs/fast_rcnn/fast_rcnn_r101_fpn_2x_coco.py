@@ -1,0 +1,3 @@
+# Fast R-CNN, ResNet-101, FPN, 24 epochs.
+_base_ = './fast_rcnn_r50_fpn_2x_coco.py'
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

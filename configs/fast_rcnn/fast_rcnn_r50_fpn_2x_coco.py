@@ -1,0 +1,7 @@
+# Fast R-CNN, ResNet-50, FPN, 24 epochs.
+_base_ = [
+    '../_base_/models/fast_rcnn_r50_fpn.py',
+    '../_base_/datasets/coco_fast_rcnn.py',
+    '../_base_/schedules/schedule_2x.py',
+    '../_base_/default_runtime.py',
+]

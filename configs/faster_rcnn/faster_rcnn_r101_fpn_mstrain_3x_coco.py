@@ -1,0 +1,3 @@
+# Faster R-CNN, ResNet-101, FPN, 36 epochs at several sizes.
+_base_ = './faster_rcnn_r50_fpn_mstrain_3x_coco.py'
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

@@ -1,0 +1,6 @@
+# Faster R-CNN, Caffe-style ResNet-50, FPN, 90000 iterations at several sizes.
+_base_ = './faster_rcnn_r50_caffe_fpn_mstrain_1x_coco.py'
+lr_config = dict(step=[60000, 80000])
+runner = dict(_delete_=True, type='IterBasedRunner', max_iters=90000)
+checkpoint_config = dict(interval=10000)
+evaluation = dict(interval=10000)

@@ -1,0 +1,10 @@
+# Mask R-CNN, ResNet-101 with global context blocks (Cao et al., 2019), ratio 1/16.
+_base_ = '../mask_rcnn/mask_rcnn_r101_fpn_1x_coco.py'
+model = dict(
+    backbone=dict(
+        plugins=[
+            dict(
+                cfg=dict(type='ContextBlock', ratio=1. / 16),
+                stages=(False, True, True, True),
+                position='after_conv3'),
+        ]))

@@ -1,0 +1,3 @@
+# RetinaNet with GHM losses, ResNet-101, FPN, 12 epochs.
+_base_ = './retinanet_ghm_r50_fpn_1x_coco.py'
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

@@ -1,0 +1,8 @@
+# Cascade R-CNN, HRNet of width 18, 20 epochs.
+_base_ = [
+    '../cascade_rcnn/cascade_rcnn_r50_fpn_20e_coco.py',
+    '../_base_/parts/hrnetv2p_w18.py',
+]
+model = dict(
+    backbone=dict(_delete_=True, **{{_base_.hrnetv2p.backbone}}),
+    neck=dict(_delete_=True, **{{_base_.hrnetv2p.neck}}))

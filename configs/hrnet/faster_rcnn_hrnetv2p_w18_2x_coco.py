@@ -1,0 +1,8 @@
+# Faster R-CNN, HRNet of width 18, 24 epochs.
+_base_ = [
+    '../faster_rcnn/faster_rcnn_r50_fpn_2x_coco.py',
+    '../_base_/parts/hrnetv2p_w18.py',
+]
+model = dict(
+    backbone=dict(_delete_=True, **{{_base_.hrnetv2p.backbone}}),
+    neck=dict(_delete_=True, **{{_base_.hrnetv2p.neck}}))

@@ -1,0 +1,11 @@
+# FCOS, HRNet of width 32, 12 epochs.
+_base_ = [
+    '../fcos/fcos_r50_caffe_fpn_gn-head_4x4_1x_coco.py',
+    '../_base_/parts/hrnetv2p_w32.py',
+]
+model = dict(
+    backbone=dict(_delete_=True, **{{_base_.hrnetv2p.backbone}}),
+    neck=dict(_delete_=True, stride=2, num_outs=5, **{{_base_.hrnetv2p.neck}}))
+
+# These weights want BGR pixels.
+img_norm_cfg = dict(mean=[103.530, 116.280, 123.675], std=[57.375, 57.120, 58.395], to_rgb=False)

@@ -1,0 +1,5 @@
+# FCOS, HRNet of width 32, 24 epochs at two sizes.
+_base_ = './fcos_hrnetv2p_w32_gn-head_4x4_2x_coco.py'
+# Each image is drawn at one of two sizes.
+train_scale = [(1333, 640), (1333, 800)]
+multiscale_mode = 'value'

@@ -1,0 +1,9 @@
+# RetinaNet, ResNeXt-101 64x4d, FPN, 36 epochs at several sizes.
+_base_ = './retinanet_r50_fpn_mstrain_640-800_3x_coco.py'
+model = dict(
+    backbone=dict(
+        type='ResNeXt',
+        depth=101,
+        groups=64,
+        base_width=4,
+        init_cfg=dict(checkpoint='open-mmlab://resnext101_64x4d')))

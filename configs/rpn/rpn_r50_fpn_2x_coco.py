@@ -1,0 +1,7 @@
+# Region proposals, ResNet-50, FPN, 24 epochs.
+_base_ = [
+    '../_base_/models/rpn_r50_fpn.py',
+    '../_base_/datasets/coco_rpn.py',
+    '../_base_/schedules/schedule_2x.py',
+    '../_base_/default_runtime.py',
+]

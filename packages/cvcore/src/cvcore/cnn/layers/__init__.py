@@ -1,0 +1,1 @@
+"""Layers chosen by name: each kind has a registry and a builder."""

@@ -1,0 +1,1 @@
+"""Blocks plugged into a backbone: they mix far pixels into near ones."""

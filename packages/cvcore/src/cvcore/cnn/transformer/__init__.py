@@ -1,0 +1,1 @@
+"""Transformers: attention, feed-forward networks, and the layers made of them; patches."""

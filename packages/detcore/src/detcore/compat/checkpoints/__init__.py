@@ -1,0 +1,1 @@
+"""Weights of other projects, with their keys and rows turned into those of detcore."""
