@@ -236,7 +236,7 @@ def test_D11_the_last_one_stays_until_the_next_is_on_the_disk(
 
     def note_fsync(descriptor: int) -> None:
         fsync(descriptor)
-        name = Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
         if name.startswith(".epoch_"):
             events.append(f"durable {name.split('.')[1]}")
 

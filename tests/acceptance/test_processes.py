@@ -48,8 +48,7 @@ def test_E1_a_killed_worker_is_an_error_within_ten_seconds() -> None:
     batches = iter(loader)
     begun = time.monotonic()
     with pytest.raises(WorkerDiedError) as caught:
-        for _ in range(6):
-            next_batch(batches)
+        [next_batch(batches) for _ in range(6)]
     assert time.monotonic() - begun < 10
     text = str(caught.value)
     assert "killed" in text

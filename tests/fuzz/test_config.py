@@ -28,6 +28,7 @@ atoms = st.one_of(
     st.text("abc{}%$'\"\\", max_size=6).map(repr),
     names,
 )
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "<<", "==", "<", "in", "and", "or"]
 expressions = st.recursive(
     atoms,
     lambda inner: st.one_of(

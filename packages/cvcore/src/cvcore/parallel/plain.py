@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -28,22 +28,28 @@ def register_batch_type(kind: C) -> C:
 
 def batch_to_plain(value: Any) -> Any:
     """A batch as tensors, numbers, texts, lists and dicts; what cannot be kept becomes its text."""
-    if value is None or isinstance(value, (bool, int, float, str, torch.Tensor)):
-        return value.detach().cpu() if isinstance(value, torch.Tensor) else value
-    if isinstance(value, DataContainer):
-        names = ("stack", "padding_value", "cpu_only", "pad_dims")
-        settings = {name: getattr(value, name) for name in names}
-        return {KIND: "container", "data": batch_to_plain(value.data), **settings}
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
     if isinstance(value, np.ndarray):
         return _plain_array(value)
     if isinstance(value, Mapping):
         return {str(key): batch_to_plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [batch_to_plain(item) for item in value]
+    if isinstance(value, DataContainer):
+        names = ("stack", "padding_value", "cpu_only", "pad_dims")
+        settings = {name: getattr(value, name) for name in names}
+        return {KIND: "container", "data": batch_to_plain(value.data), **settings}
     if isinstance(value, tuple):
         return {KIND: "tuple", "items": [batch_to_plain(item) for item in value]}
+    return _plain_leaf(value)
+
+
+def _plain_leaf(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, PurePath):
         return str(value)
     name = type(value).__name__
@@ -71,20 +77,23 @@ def batch_from_plain(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     kind = value.get(KIND)
-    if kind == "container":
-        settings = {name: item for name, item in value.items() if name not in (KIND, "data")}
-        return DataContainer(batch_from_plain(value["data"]), **settings)
-    if kind == "array":
-        return value["data"].numpy()
-    if kind == "list array":
-        return np.asarray(value["items"])
-    if kind == "tuple":
-        return tuple(batch_from_plain(item) for item in value["items"])
-    if kind == "text":
-        return value["text"]
-    if kind == "object":
-        return _rebuild(value["class"], value["state"])
-    return {key: batch_from_plain(item) for key, item in value.items()}
+    if kind not in _READERS:
+        return {key: batch_from_plain(item) for key, item in value.items()}
+    return _READERS[kind]({key: item for key, item in value.items() if key != KIND})
+
+
+def _container(value: dict[str, Any]) -> DataContainer:
+    return DataContainer(batch_from_plain(value.pop("data")), **value)
+
+
+_READERS: dict[Any, Callable[[dict[str, Any]], Any]] = {
+    "container": _container,
+    "array": lambda value: value["data"].numpy(),
+    "list array": lambda value: np.asarray(value["items"]),
+    "tuple": lambda value: tuple(batch_from_plain(item) for item in value["items"]),
+    "text": lambda value: value["text"],
+    "object": lambda value: _rebuild(value["class"], value["state"]),
+}
 
 
 def _rebuild(name: str, state: Mapping[str, Any]) -> Any:

@@ -153,16 +153,19 @@ class EpochBasedRunner(BaseRunner):
 
     def _go_round(self, turns: Sequence[tuple[tuple[str, int], Any]], kwargs: Any) -> None:
         """Every turn of the workflow, again and again, from where the run stands in it."""
-        limit = self._max_epochs or 0
         resumed = None if self._resume_point is None else self._resume_point.turn
-        if self._epoch >= limit and resumed is None:
+        if self._over() and resumed is None:
             return
-        for self._turn, (mode, loader) in turns_from(turns, self._epoch, resumed):
-            if self._epoch >= limit and (mode == "train" or self._turn == 0):
-                if self._turn == 0:
-                    return
-                continue
+        for turn, (mode, loader) in turns_from(turns, self._epoch, resumed):
+            if self._over() and turn == 0:
+                return
+            if self._over() and mode == "train":
+                continue  # what is left of this round validates
+            self._turn = turn
             getattr(self, mode)(loader, **kwargs)
+
+    def _over(self) -> bool:
+        return self._epoch >= (self._max_epochs or 0)  # which a hook may lower
 
     def position_meta(self) -> dict[str, Any]:
         """Counters, and the place inside the epoch where it is not over."""

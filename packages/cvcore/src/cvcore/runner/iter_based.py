@@ -182,21 +182,23 @@ class IterBasedRunner(BaseRunner):
 
     def _go_round(self, flows: Sequence[tuple[str, int]], turn: int | None, kwargs: Any) -> None:
         """Every turn of the workflow, again and again, from where the run stands in it."""
-        limit = self._max_iters or 0
         done = turn or 0
-        if turn is None and self._iter < limit:
+        if turn is None and not self._over():
             done = turns_done(flows, self._iter)
-        while self._iter < limit or done:
+        while done or not self._over():
             end = 0
             for loader, (mode, times) in zip(self._iter_loaders, flows, strict=True):
                 begin, end = end, end + times
                 self._inner_iter = max(0, done - begin)
                 for self._turn in range(max(begin, done), end):
-                    if mode == "train" and self._iter >= limit:
+                    if mode == "train" and self._over():
                         break
                     stop_if_asked()
                     getattr(self, mode)(loader, **kwargs)
             done = 0
+
+    def _over(self) -> bool:
+        return self._iter >= (self._max_iters or 0)  # which a hook may lower
 
     def _open_loaders(self, data_loaders: Iterable[Any]) -> list[IterLoader]:
         point, self._resume_point = self._resume_point, None

@@ -176,7 +176,7 @@ def _check_optimizer_class(saved: Any, own: Any) -> None:
     # torch would take over one optimizer's settings into another, and fail at the first step.
     if saved is not None and own is not None and saved != own:
         raise CheckpointError(
-            f"the checkpoint's optimizer is {saved}, this run's is {own}: resume with the optimizer "
+            f"the checkpoint's optimizer is {saved}, this run's is {own}: resume with the one "
             "that wrote it, or use load_from to take the weights only"
         )
 
