@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast check format wheels docs clean
+.PHONY: demo test test-fast soak check format wheels docs clean
 
 demo: $(STAMP)
 	$(BIN)/detcore demo
@@ -14,6 +14,11 @@ test: $(STAMP)
 
 test-fast: $(STAMP)
 	$(BIN)/pytest -m "not slow"
+
+# Long: 10,000 random inputs of each kind, and 200 runs killed while they save.
+soak: $(STAMP)
+	FUZZ_EXAMPLES=10000 $(BIN)/pytest tests/fuzz
+	SOAK_ROUNDS=200 $(BIN)/pytest tests/acceptance/test_checkpoints.py -k D8
 
 check: $(STAMP)
 	$(BIN)/ruff format --check packages tests scripts

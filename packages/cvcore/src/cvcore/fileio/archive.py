@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -139,23 +138,11 @@ def _write(member: Member, folder: Path, archive: Path) -> Path | None:
         place.mkdir(parents=True, exist_ok=True)
         return None
     place.parent.mkdir(parents=True, exist_ok=True)
+    left = member.size
     with place.open("wb") as file:
-        shutil.copyfileobj(_Limited(member.content, member.size, archive), file, BLOCK)  # type: ignore[misc]
+        while block := member.content.read(BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise ArchiveError(f"archive {archive} holds more than it announces")
+            file.write(block)
     return Path(*pure.parts)
-
-
-class _Limited:
-    """A member's content, which may not be longer than the archive announced."""
-
-    def __init__(self, content: IO[bytes], size: int, archive: Path) -> None:
-        self.content = content
-        self.left = size
-        self.archive = archive
-
-    def read(self, size: int) -> bytes:
-        """The next block."""
-        block = self.content.read(size)
-        self.left -= len(block)
-        if self.left < 0:
-            raise ArchiveError(f"archive {self.archive} holds more than it announces")
-        return block

@@ -102,6 +102,6 @@ def _rebuild(name: str, state: Mapping[str, Any]) -> Any:
             f"a batch in a file names the class {name!r}; registered are {', '.join(_types)}: "
             "import the module that registers it"
         )
-    rebuilt = object.__new__(_types[name])
+    rebuilt: Any = object.__new__(_types[name])
     vars(rebuilt).update({key: batch_from_plain(item) for key, item in state.items()})
     return rebuilt

@@ -44,6 +44,11 @@ class Segmentations:
         return [self._numbers[begin:end] for begin, end in pairwise(bounds)] or None
 
 
+ID = ((int, str), "a number or a text")
+TEXT = ((str,), "a text")
+NUMBER = ((int, float), "a number")
+
+
 @dataclass(frozen=True, slots=True)
 class CocoRecords:
     """The content of a COCO json; annotations are sorted by image, else in the file's order."""
@@ -100,19 +105,21 @@ def read_coco(
                 "annotations and categories"
             )
     source = _Source(file)
+    for part in ("images", "categories", "annotations"):
+        source.records(data.get(part, []), part)
     images = [dict(image) for image in data["images"]]
-    image_ids = source.column(images, "images", "id")
+    image_ids = source.column(images, "images", "id", ID)
     for key in ("width", "height"):
-        source.column(images, "images", key)
+        source.column(images, "images", key, NUMBER)
     names = (
         [file_name(i) for i in images]
         if file_name
-        else source.column(images, "images", "file_name")
+        else source.column(images, "images", "file_name", TEXT)
     )
     for image, name in zip(images, names, strict=True):
         image["filename"] = name
-    category_ids = source.column(data["categories"], "categories", "id")
-    source.column(data["categories"], "categories", "name")
+    category_ids = source.column(data["categories"], "categories", "id", ID)
+    source.column(data["categories"], "categories", "name", TEXT)
     source.unique(image_ids, "images")
     source.unique(category_ids, "categories")
     return _annotations(
@@ -128,16 +135,19 @@ def _annotations(
     category_ids: list[Hashable],
     categories: list[dict[str, Any]],
 ) -> CocoRecords:
-    ids = source.column(annotations, "annotations", "id")
+    ids = source.column(annotations, "annotations", "id", ID)
     source.unique(ids, "annotations")
     image_at = {image_id: i for i, image_id in enumerate(image_ids)}
     category_at = {category_id: i for i, category_id in enumerate(category_ids)}
     of_image = np.array(
-        [image_at.get(i, -1) for i in source.column(annotations, "annotations", "image_id")],
+        [image_at.get(i, -1) for i in source.column(annotations, "annotations", "image_id", ID)],
         dtype=np.int64,
     )
     of_category = np.array(
-        [category_at.get(i, -1) for i in source.column(annotations, "annotations", "category_id")],
+        [
+            category_at.get(i, -1)
+            for i in source.column(annotations, "annotations", "category_id", ID)
+        ],
         dtype=np.int64,
     )
     boxes = source.boxes(annotations)
@@ -180,10 +190,15 @@ def _areas(
     areas = np.array([_number(a.get("area")) for a in annotations], dtype=np.float64)
     for row in np.flatnonzero(np.isnan(areas)).tolist():
         if segmentations[row]:
-            image = images[row]
-            areas[row] = float(
-                rle.area(to_rle(segmentations[row], image["height"], image["width"]))
-            )
+            image, number = images[row], annotations[row]["id"]
+            try:
+                mask = to_rle(segmentations[row], int(image["height"]), int(image["width"]))
+                areas[row] = float(rle.area(mask))
+            except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
+                raise AnnotationError(
+                    f"annotation {number!r} has no area, and its segmentation cannot be read: "
+                    f"{error}"
+                ) from error
         else:
             areas[row] = boxes[row, 2] * boxes[row, 3]
     return areas
@@ -232,15 +247,30 @@ class _Source:
 
     file: str
 
-    def column(self, records: list[dict[str, Any]], part: str, key: str) -> list[Any]:
-        """``record[key]`` of every record."""
-        try:
-            return [record[key] for record in records]
-        except (KeyError, TypeError):
-            pass
+    def records(self, records: Any, part: str) -> None:
+        """Raise unless ``records`` is a list of objects."""
+        if not isinstance(records, list):
+            raise AnnotationError(f"{self.file}: {part} is {records!r:.80}, not a list")
         for i, record in enumerate(records):
             if not isinstance(record, dict):
-                raise AnnotationError(f"{self.file}: {part}[{i}] is {record!r}, not an object")
+                raise AnnotationError(f"{self.file}: {part}[{i}] is {record!r:.80}, not an object")
+
+    def column(
+        self,
+        records: list[dict[str, Any]],
+        part: str,
+        key: str,
+        kind: tuple[tuple[type, ...], str] | None = None,
+    ) -> list[Any]:
+        """``record[key]`` of every record, all of one kind: its types, and what they are called."""
+        try:
+            values = [record[key] for record in records]
+        except KeyError:
+            values = None
+        if values is not None:
+            self._check_kind(values, part, key, kind)
+            return values
+        for i, record in enumerate(records):
             if key not in record:
                 known = f" (id {record['id']!r})" if "id" in record else ""
                 raise AnnotationError(
@@ -248,6 +278,16 @@ class _Source:
                     f"{part} needs it"
                 )
         raise AssertionError("a column failed, yet every record has the key")
+
+    def _check_kind(
+        self, values: list[Any], part: str, key: str, kind: tuple[tuple[type, ...], str] | None
+    ) -> None:
+        if kind is None or {type(value) for value in values} <= set(kind[0]):
+            return
+        i = next(i for i, value in enumerate(values) if type(value) not in kind[0])
+        raise AnnotationError(
+            f"{self.file}: {part}[{i}] has the {key} {values[i]!r:.80}, which should be {kind[1]}"
+        )
 
     def unique(self, ids: list[Hashable], part: str) -> None:
         """Raise unless no id comes twice."""
