@@ -304,3 +304,20 @@ def test_detcore_train_with_gpus_saves_says_how_to_go_on_and_passes_the_code_on(
     saved = torch.load(work_dir / "latest.pth", weights_only=True)
     assert (work_dir / f"iter_{saved['meta']['iter']}.pth").exists()
     assert len(saved["meta"]["random_states"]) == 2
+
+
+@posix
+@pytest.mark.slow
+def test_a_detector_is_dealt_out_by_config(tiny_config: Path, tmp_path: Path) -> None:
+    options = [
+        *("--cfg-options", "runner.max_epochs=1", "evaluation.save_best=auto"),
+        "model_wrapper_cfg.type=MMFullyShardedDataParallel",
+        "model_wrapper_cfg.shard=[BasicBlock]",
+    ]
+    code, errors = finish(launch(tiny_config, tmp_path / "run", *options))
+    assert code == 0, errors[-3000:]
+    (best,) = (tmp_path / "run").glob("best_*_epoch_1.pth")
+    for path in (best, tmp_path / "run" / "epoch_1.pth"):
+        saved = torch.load(path, weights_only=True)
+        weight = saved["state_dict"]["backbone.layer1.0.conv1.weight"]
+        assert tuple(weight.shape) == (16, 16, 3, 3)  # whole, not a share

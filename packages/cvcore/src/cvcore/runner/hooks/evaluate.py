@@ -11,9 +11,10 @@ from torch import distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from cvcore.dist import broadcast_object, get_dist_info, is_distributed, patient_group
+from cvcore.dist import broadcast_object, is_distributed, is_main, patient_group
 from cvcore.errors import CvcoreError
 from cvcore.interrupt import Interrupted, abandonable
+from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.checkpoint import read_checkpoint
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import output_folder
@@ -205,7 +206,9 @@ class EvalHook(Hook):
         self._score(runner, results)
 
     def _score(self, runner: BaseRunner, results: Any) -> None:
-        key_score = self.evaluate(runner, results)
+        self._keep_if_best(runner, self.evaluate(runner, results))
+
+    def _keep_if_best(self, runner: BaseRunner, key_score: float | None) -> None:
         if self.save_best is not None and key_score is not None:
             self._save_ckpt(runner, key_score)
 
@@ -254,7 +257,7 @@ class EvalHook(Hook):
         self.best_ckpt_path = str(self.file_client.join_path(self.out_dir, name))
         messages.update(best_score=float(key_score), best_ckpt=self.best_ckpt_path)
         runner.save_checkpoint(self.out_dir, filename_tmpl=name, create_symlink=False)
-        if previous and previous != self.best_ckpt_path:
+        if previous and previous != self.best_ckpt_path and is_main():
             runner.checkpoint_writer.run(partial(self._remove, previous))
         runner.logger.info(
             "best %s so far: %.4f at %s %d, saved as %s",
@@ -341,22 +344,30 @@ class DistEvalHook(EvalHook):
             runner.model, self.dataloader, tmpdir=tmpdir, gpu_collect=self.gpu_collect
         )
         failure: BaseException | None = None
-        if get_dist_info()[0] == 0:
+        score: float | None = None
+        sharded = isinstance(runner.model, MMFullyShardedDataParallel)
+        if is_main():
             runner.log_buffer.output["eval_iter_num"] = len(self.dataloader)
             try:
-                self._score(runner, results)
+                score = self.evaluate(runner, results)
+                if not sharded:
+                    self._keep_if_best(runner, score)
             except (Exception, Interrupted) as error:
                 failure = error
         # The others wait here as long as it takes, and stop too if rank 0 could not score.
         text = None if failure is None else f"{type(failure).__name__}: {failure}"
         signum = failure.signum if isinstance(failure, Interrupted) else None
-        text, signum = broadcast_object((text, signum), group=patient_group())
+        told = (text, signum, score, self.rule, self.key_indicator)
+        told = broadcast_object(told, group=patient_group())
+        text, signum, score, self.rule, self.key_indicator = told
         if failure is not None:
             raise failure
         if signum is not None:
             raise Interrupted(signum)
         if text is not None:
             raise CvcoreError(f"the evaluation failed on rank 0: {text}")
+        if sharded:  # which all ranks have to put together
+            self._keep_if_best(runner, score)
 
     def _broadcast_bn_buffer(self, runner: BaseRunner) -> None:
         if not is_distributed():
