@@ -17,7 +17,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", COMMANDS)
 def test_the_whole_project_passes(what: str) -> None:
     done = subprocess.run(

@@ -131,6 +131,38 @@ def test_auto_without_training_data_says_so(read: Callable[..., Config]) -> None
         settle_classes(cfg)
 
 
+def test_heads_of_regions_count_things_in_panoptic_data(tmp_path: Path) -> None:
+    categories = [
+        {"id": i, "name": name, "isthing": int(i != 2)}
+        for i, name in enumerate(("cow", "grass", "dog"), start=1)
+    ]
+    path = tmp_path / "panoptic.json"
+    content = {"images": [], "annotations": [], "categories": categories}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    dataset = {"type": "CocoPanopticDataset", "ann_file": str(path), "classes": "auto"}
+    head = {"num_things_classes": "auto", "num_stuff_classes": "auto", "num_classes": "auto"}
+    model = {
+        "roi_head": {"bbox_head": {"num_classes": "auto"}},
+        "panoptic_head": dict(head),
+    }
+    cfg = Config({"model": model, "data": {"train": dataset}})
+    settle_classes(cfg)
+    assert cfg.data.train.classes == ("cow", "dog", "grass")
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+    found = cfg.model.panoptic_head
+    assert (found.num_things_classes, found.num_stuff_classes, found.num_classes) == (2, 1, 3)
+    default = {"train": {"type": "CocoPanopticDataset", "ann_file": "not read"}}
+    for number, error in ((80, None), (133, "is 133, but the data has 80 classes")):
+        cfg = Config(
+            {"model": {"roi_head": {"bbox_head": {"num_classes": number}}}, "data": default}
+        )
+        if error is None:
+            settle_classes(cfg)
+        else:
+            with pytest.raises(ClassMismatchError, match=error):
+                settle_classes(cfg)
+
+
 AUTO = """
 _base_ = 'BASE'
 model = dict(roi_head=dict(bbox_head=dict(num_classes='auto'), mask_head=dict(num_classes='auto')))

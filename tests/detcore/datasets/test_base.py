@@ -174,3 +174,11 @@ def test_unknown_metrics_and_foreign_results_are_refused() -> None:
 def test_a_dataset_without_a_submission_format_says_so() -> None:
     with pytest.raises(OptionError, match=r"no submission format: leave --format-only out"):
         dataset(info()).format_results([])
+
+
+def test_an_empty_data_root_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    infos = [{"filename": "a.jpg", "width": 64, "height": 64}]
+    (tmp_path / "infos.json").write_text(json.dumps(infos), encoding="utf-8")
+    dataset = CustomDataset("infos.json", pipeline=[], data_root="", test_mode=True)
+    assert (dataset.ann_file, len(dataset)) == ("infos.json", 1)

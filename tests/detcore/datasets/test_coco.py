@@ -76,7 +76,8 @@ def test_every_annotation_left_out_is_counted_with_its_reason(
     assert dict(made.filter_report) == {
         "annotations: of a category that classes does not name": 1,
         "annotations: marked as ignored": 1,
-        "annotations: outside the image": 2,  # a negative width overlaps nothing
+        "annotations: width or height of zero or less": 1,
+        "annotations: outside the image": 1,
         "annotations: area of zero": 1,
         "annotations: narrower or lower than 1 pixel": 1,
         "images: no object of the chosen classes (filter_empty_gt)": 1,

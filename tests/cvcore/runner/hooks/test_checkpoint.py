@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cvcore.fileio import FileClient, FsspecBackend
 from cvcore.runner import BaseRunner, CheckpointHook, find_latest_checkpoint
 
 
@@ -152,3 +153,36 @@ def test_every_rank_draws_on_from_its_own_random_state(
 
     assert [same for same, _ in said] == ["True", "True"]
     assert said[0][1] != said[1][1]
+
+
+def test_checkpoints_go_to_a_cloud_and_a_run_resumes_from_there(
+    make_runner: Callable[..., BaseRunner],
+    batches: list[Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="get it with: pip install 'cvcore[fsspec]'")
+
+    class Cloud(FsspecBackend):
+        """S3 that lies in memory."""
+
+        def _locate(self, filepath: str | Path) -> tuple[Any, str]:
+            return super()._locate(str(filepath).replace("s3://", "memory://"))
+
+    for table in ("_backends", "_prefixes", "_instances"):
+        monkeypatch.setattr(FileClient, table, dict(getattr(FileClient, table)))
+    FileClient.register_backend("cloud", Cloud, prefixes="s3", force=True)
+    memory = fsspec.filesystem("memory")
+    try:
+        runner = make_runner(max_epochs=3)
+        runner.register_training_hooks({"policy": "fixed"}, {})
+        runner.register_hook(CheckpointHook(interval=1, max_keep_ckpts=1, out_dir="s3://bucket"))
+        runner.run([batches], [("train", 1)])
+        assert memory.find("/bucket") == ["/bucket/run/epoch_3.pth"]
+
+        resumed = make_runner(max_epochs=3)
+        resumed.resume("s3://bucket/run/epoch_3.pth")
+        assert (resumed.epoch, resumed.iter) == (3, 15)
+        assert torch.equal(resumed.model.linear.weight, runner.model.linear.weight)
+    finally:
+        memory.store.clear()
+        memory.pseudo_dirs[:] = [""]

@@ -265,6 +265,23 @@ def test_other_formats_are_trained_on_as_they_are(name: str, coco: Path, tmp_pat
     assert len(dataset.get_ann_info(0)["bboxes"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("file_name", "LVISV05Dataset"), ("coco_url", "LVISV1Dataset")]
+)
+def test_lvis_is_known_by_what_it_says_of_its_images(name: str, kind: str, tmp_path: Path) -> None:
+    image = {"id": 1, "width": 90, "height": 90, name: "http://x/train2017/1.jpg"}
+    image |= {"neg_category_ids": [], "not_exhaustive_category_ids": []}
+    annotation = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [1, 1, 40, 40]}
+    categories = [{"id": 7, "name": "abacus", "frequency": "r"}]
+    write(
+        tmp_path / "annotations" / "lvis_train.json",
+        {"images": [image], "annotations": [annotation], "categories": categories},
+    )
+    data = data_config(recognise(tmp_path))
+    assert data["train"]["type"] == kind
+    assert build_dataset({**data["train"], "pipeline": []}).CLASSES == ["abacus"]
+
+
 def test_what_has_to_be_converted_first_names_the_command(tmp_path: Path) -> None:
     write(tmp_path / "annotations.xml", CVAT)
     with pytest.raises(AnnotationError, match=f"detcore convert data {tmp_path} {tmp_path}_coco"):

@@ -91,3 +91,26 @@ def test_what_does_not_count_costs_nothing() -> None:
     loss.backward()
     assert loss.item() == 0
     assert GHMR()(torch.zeros(0, 4), torch.zeros(0, 4), torch.zeros(0, 4)).item() == 0
+
+
+def test_bins_whose_edges_do_not_rise_are_counted_one_by_one() -> None:
+    """Edges are part of a checkpoint; the last bin that has a sample weighs it."""
+    generator = torch.Generator().manual_seed(0)
+    loss = GHMC(bins=12, momentum=0.75)
+    loss.edges.copy_(torch.rand(13, generator=generator))
+    loss.acc_sum.copy_(torch.rand(12, generator=generator) * 20)
+    gradient = torch.rand(40, 3, generator=generator)
+    valid = torch.rand(40, 3, generator=generator) > 0.2
+    total = valid.sum().float()
+
+    remembered, expected, filled = loss.acc_sum.clone(), torch.zeros(40, 3), 0
+    for i in range(12):
+        inside = (gradient >= loss.edges[i]) & (gradient < loss.edges[i + 1]) & valid
+        if inside.any():
+            remembered[i] = 0.75 * remembered[i] + 0.25 * inside.sum()
+            expected[inside] = total / remembered[i]
+            filled += 1
+    weights = loss.harmonise(gradient, valid, total)
+    assert filled > 3
+    torch.testing.assert_close(weights, expected / filled)
+    torch.testing.assert_close(loss.acc_sum, remembered)

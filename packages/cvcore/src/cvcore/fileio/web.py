@@ -20,8 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock  # torch brings it
-
 from cvcore.errors import FileError
 from cvcore.version import __version__
 
@@ -93,6 +91,8 @@ def download(
         raise FileError(f"{address!r} is no address of a web server (http:// or https://)")
     if path.exists():
         return path
+    from filelock import FileLock  # torch brings it; who reads a config only needs neither
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

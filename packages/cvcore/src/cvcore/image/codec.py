@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -54,9 +55,20 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".ppm": ("PPM", {}),
     ".pgm": ("PPM", {}),
 }
+_TIFF_MARKS = (b"II*\0", b"MM\0*")
+_CAP_REMEDY = (
+    "If it is meant to be this large, raise the cap: max_pixels of LoadImageFromFile, or "
+    "cvcore.image.set_pixel_cap"
+)
 
 _logger = logging.getLogger("cvcore")
 _pixel_cap = DEFAULT_PIXEL_CAP
+
+
+@functools.cache
+def _warn_once(what: str) -> None:
+    """Log this once a process: thousands of files of one kind are worth one line."""
+    _logger.warning(what)
 
 
 def set_pixel_cap(pixels: int) -> None:
@@ -68,8 +80,12 @@ def set_pixel_cap(pixels: int) -> None:
     if pixels < 1:
         raise ConfigError(f"the pixel cap should be positive, not {pixels}")
     _pixel_cap = pixels
-    if Image.MAX_IMAGE_PIXELS is not None and pixels > DEFAULT_PIXEL_CAP:
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, pixels)
+    _raise_pillows_cap(pixels)
+
+
+def _raise_pillows_cap(pixels: int) -> None:
+    if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = pixels
 
 
 def use_backend(backend: str) -> None:
@@ -86,6 +102,7 @@ def imread(
     channel_order: str = "bgr",
     backend: str | None = None,
     file_client_args: Mapping[str, Any] | None = None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Read an image file.
 
@@ -96,6 +113,7 @@ def imread(
         channel_order: ``'bgr'`` or ``'rgb'``.
         backend: A decoder's name; see :func:`use_backend`.
         file_client_args: What the file client is made of; by default the local disk.
+        max_pixels: Refuse larger images, before they are decoded; see :func:`set_pixel_cap`.
 
     Returns:
         C-contiguous uint8 array (uint16 and others where unchanged).
@@ -114,7 +132,7 @@ def imread(
             content = FileClient.infer_client(arguments, path).get(path)
     except (OSError, FileError) as error:
         raise ImageDecodeError(path, getattr(error, "strerror", None) or error) from error
-    return _decode(content, flag, channel_order, backend, path)
+    return _decode(content, flag, channel_order, backend, path, max_pixels)
 
 
 def imfrombytes(
@@ -122,9 +140,10 @@ def imfrombytes(
     flag: str = "color",
     channel_order: str = "bgr",
     backend: str | None = None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Decode an image from the bytes of a file; arguments and errors as for :func:`imread`."""
-    return _decode(content, flag, channel_order, backend, None)
+    return _decode(content, flag, channel_order, backend, None, max_pixels)
 
 
 def _read_regular_file(path: str) -> bytes:
@@ -136,7 +155,12 @@ def _read_regular_file(path: str) -> bytes:
 
 
 def _decode(
-    content: bytes, flag: str, channel_order: str, backend: str | None, path: str | None
+    content: bytes,
+    flag: str,
+    channel_order: str,
+    backend: str | None,
+    path: str | None,
+    max_pixels: int | None,
 ) -> np.ndarray:
     if flag not in FLAGS:
         raise ConfigError(f"image flag {flag!r} is unknown; choose one of {FLAGS}")
@@ -146,20 +170,34 @@ def _decode(
         use_backend(backend)
     if not content:
         raise ImageDecodeError(path, "the file is empty")
+    cap = _pixel_cap if max_pixels is None else max_pixels
+    _raise_pillows_cap(cap)
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_size(image, path)
+            _check_size(image, path, cap)
+            if image.format != "MPO" and getattr(image, "is_animated", False):
+                _warn_once(f"{image.format} files of several pictures: the first one is taken")
             array = _to_array(image, flag, path)
     except ImageDecodeError:
         raise
     except Image.UnidentifiedImageError as error:
-        cause = f"not an image of a known format (it begins with {content[:12]!r})"
-        raise ImageDecodeError(path, cause) from error
+        raise ImageDecodeError(path, _why_unknown(content)) from error
+    except Image.DecompressionBombError as error:
+        raise ImageDecodeError(path, f"{error} {_CAP_REMEDY}") from error
     except Exception as error:  # damaged files make Pillow's parsers raise nearly anything
         raise ImageDecodeError(path, error) from error
     if channel_order == "bgr" and array.ndim == 3 and array.shape[2] >= 3:
         return swap_red_and_blue(array)
     return np.ascontiguousarray(array)
+
+
+def _why_unknown(content: bytes) -> str:
+    if content[:4] in _TIFF_MARKS:
+        return (
+            "a TIFF of a kind that is not supported, such as one of more than 4 channels; "
+            "save it with 1, 3 or 4 channels of 8 bits"
+        )
+    return f"not an image of a known format (it begins with {content[:12]!r})"
 
 
 def swap_red_and_blue(image: np.ndarray) -> np.ndarray:
@@ -173,13 +211,12 @@ def swap_red_and_blue(image: np.ndarray) -> np.ndarray:
     return swapped
 
 
-def _check_size(image: Image.Image, path: str | None) -> None:
+def _check_size(image: Image.Image, path: str | None, cap: int) -> None:
     width, height = image.size
-    if width * height > _pixel_cap:
+    if width * height > cap:
         raise ImageDecodeError(
             path,
-            f"{width} x {height} pixels are more than the cap of {_pixel_cap}; "
-            "raise it with cvcore.image.set_pixel_cap",
+            f"{width} x {height} pixels are more than the cap of {cap}. {_CAP_REMEDY}",
         )
 
 
@@ -210,7 +247,7 @@ def _to_eight_bits(image: Image.Image, mode: str, path: str | None) -> np.ndarra
         deep = np.asarray(image).astype(np.int64)
         if deep.min() < 0 or deep.max() > 0xFFFF:
             raise ImageDecodeError(path, "pixels exceed 16 bits; save the image with 8 bits")
-        _logger.warning("%s: 16-bit pixels are scaled to 8 bits", path or "image")
+        _warn_once("images of 16-bit pixels are scaled to 8 bits (the value divided by 256)")
         grey = (deep >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2) if mode == "RGB" else grey
     return np.array(image if image.mode == mode else image.convert(mode))

@@ -9,10 +9,13 @@ CUBIC_A = -0.75  # OpenCV's, sharper than the usual -0.5
 
 def resample_nearest(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Nearest neighbour: output pixel i takes input pixel floor(i * input / output)."""
-    height, width = img.shape[:2]
-    columns = np.minimum(np.arange(size[0]) * (width / size[0]), width - 1).astype(np.intp)
-    rows = np.minimum(np.arange(size[1]) * (height / size[1]), height - 1).astype(np.intp)
-    return img.take(columns, axis=1).take(rows, axis=0)
+    columns = nearest_places(img.shape[1], size[0])
+    return img.take(columns, axis=1).take(nearest_places(img.shape[0], size[1]), axis=0)
+
+
+def nearest_places(old: int, new: int) -> np.ndarray:
+    """(new,) input pixels that the output pixels of one axis take; they never decrease."""
+    return np.minimum(np.arange(new) * (old / new), old - 1).astype(np.intp)
 
 
 def resample_taps(img: np.ndarray, size: tuple[int, int], kernel: str) -> np.ndarray:

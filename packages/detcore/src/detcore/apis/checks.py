@@ -29,11 +29,14 @@ def check_num_classes(model: nn.Module, dataset: Any) -> None:
     for name, module in model.named_modules():
         if any(part in name.split(".") for part in OTHER_COUNTS) or "head" not in name:
             continue
+        # Boxes and masks of regions are those of things, where the data tells them from stuff.
+        regions = "roi_head" in name.split(".")
+        number = len(getattr(dataset, "THING_CLASSES", classes) if regions else classes)
         num_classes = vars(module).get("num_classes")  # not a property that passes on a part's
-        if isinstance(num_classes, int) and num_classes != len(classes):
+        if isinstance(num_classes, int) and num_classes != number:
             raise ClassMismatchError(
-                f"model.{name}.num_classes is {num_classes}, but the dataset has {len(classes)} "
-                f"classes ({_some(classes)}): set model.{name}.num_classes={len(classes)} in the "
+                f"model.{name}.num_classes is {num_classes}, but the dataset has {number} "
+                f"classes ({_some(classes)}): set model.{name}.num_classes={number} in the "
                 f"config, or give the dataset the {num_classes} names with `classes`"
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,24 @@ from detcore.registries import DATASETS
 
 AUTO = "auto"
 SPLITS = ("train", "val", "test")
-_COUNTS = {
-    "num_classes": "CLASSES",
-    "num_things_classes": "THING_CLASSES",
-    "num_stuff_classes": "STUFF_CLASSES",
-}
+_COUNTS = ("num_classes", "num_things_classes", "num_stuff_classes")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """The classes of the data, things first."""
+
+    names: Sequence[str]
+    num_things: int | None = None  # None where the data does not tell things from stuff
+
+    def number_for(self, key: str) -> int:
+        """How many classes a key of the config, such as ``model.bbox_head.num_classes``, counts."""
+        *parts, name = key.split(".")
+        things = len(self.names) if self.num_things is None else self.num_things
+        if name == "num_stuff_classes":
+            return len(self.names) - things
+        # Boxes and masks of regions are those of things.
+        return things if name == "num_things_classes" or "roi_head" in parts else len(self.names)
 
 
 def settle_classes(cfg: Config, names: Sequence[str] | None = None) -> None:
@@ -44,33 +58,34 @@ def settle_classes(cfg: Config, names: Sequence[str] | None = None) -> None:
         known = _source(cfg, names)
         for split in SPLITS:
             for settings in _autos(cfg.get("data", {}).get(split)):
-                settings["classes"] = tuple(known["CLASSES"])
+                settings["classes"] = tuple(known.names)
         for key, value in counts.items():
             if value == AUTO:
-                _set(cfg, key, len(known[_COUNTS[key.rpartition(".")[2]]]))
-    classes = names or _names_without_reading(cfg.get("data", {}).get("train"))
-    if classes is not None:
-        check_counts(cfg, classes)
+                _set(cfg, key, known.number_for(key))
+        check_counts(cfg, known)
+        return
+    stated = _names_without_reading(cfg.get("data", {}).get("train"))
+    if stated is not None:
+        check_counts(cfg, stated)
 
 
-def check_counts(cfg: Config, classes: Sequence[str]) -> None:
+def check_counts(cfg: Config, classes: ClassNames) -> None:
     """Compare every ``num_classes`` of a config's model with the classes of the data.
 
     Raises:
         ClassMismatchError: One differs; both numbers and the line to change are named.
     """
-    if isinstance(classes, str):
-        return  # a comma is missing, which the check of the built model explains
     for key, value in _counts(cfg["model"], "model"):
         parts = key.split(".")
         if parts[-1] != "num_classes" or any(part in OTHER_COUNTS for part in parts):
             continue
-        if "head" not in key or not isinstance(value, int) or value == len(classes):
+        number = classes.number_for(key)
+        if "head" not in key or not isinstance(value, int) or value == number:
             continue
-        some = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
+        some = ", ".join(map(str, classes.names[:5])) + (", ..." if number > 5 else "")
         raise ClassMismatchError(
-            f"{key} is {value}, but the data has {len(classes)} classes ({some}). "
-            f"{_where(cfg, key, value)}: write {key}={len(classes)} there, or 'auto', or give the "
+            f"{key} is {value}, but the data has {number} classes ({some}). "
+            f"{_where(cfg, key, value)}: write {key}={number} there, or 'auto', or give the "
             f"dataset the {value} names with `classes`"
         )
 
@@ -149,24 +164,28 @@ def _leaf(settings: Any) -> Any:
     return settings
 
 
-def _names_without_reading(settings: Any) -> Sequence[str] | None:
+def _names_without_reading(settings: Any) -> ClassNames | None:
     """Class names that stand in the config or belong to the type of dataset."""
     leaf = _leaf(settings) if settings else None
     if not isinstance(leaf, Mapping) or "type" not in leaf:
         return None
-    given = leaf.get("classes")
-    if isinstance(given, list | tuple):
-        return given
     kind = DATASETS.get(leaf["type"])
-    names: Sequence[str] | None = kind.get_classes(given) if hasattr(kind, "get_classes") else None
-    return names
+    given = leaf.get("classes")
+    panoptic = hasattr(kind, "THING_CLASSES")
+    if not hasattr(kind, "get_classes") or (panoptic and given is not None):
+        return None  # which of the given names are things, only the file says
+    names = kind.get_classes(given) if given is None or isinstance(given, str) else given
+    if names is None or isinstance(names, str):
+        return None
+    return ClassNames(names, len(kind.THING_CLASSES) if panoptic else None)
 
 
-def _source(cfg: Config, names: Sequence[str] | None) -> Mapping[str, Sequence[str]]:
-    """The names of all classes, and of things and stuff where the data tells them apart."""
-    if names is not None:
-        return {"CLASSES": names, "THING_CLASSES": names, "STUFF_CLASSES": ()}
+def _source(cfg: Config, names: Sequence[str] | None) -> ClassNames:
+    """The names of the checkpoint, or of the training annotations."""
     leaf = _leaf(cfg.get("data", {}).get("train"))
+    panoptic = isinstance(leaf, Mapping) and hasattr(DATASETS.get(leaf["type"]), "THING_CLASSES")
+    if names is not None and not panoptic:
+        return ClassNames(names)
     if not isinstance(leaf, Mapping):
         raise ClassMismatchError(
             "classes or num_classes is 'auto', but there is no data.train to take the names from; "
@@ -179,9 +198,7 @@ def _source(cfg: Config, names: Sequence[str] | None) -> Mapping[str, Sequence[s
         raise ClassMismatchError(
             f"{dataset.ann_file} names no classes for 'auto' to take; set classes=('name', ...)"
         )
-    things = getattr(dataset, "THING_CLASSES", dataset.CLASSES)
-    stuff = getattr(dataset, "STUFF_CLASSES", ())
-    return {"CLASSES": dataset.CLASSES, "THING_CLASSES": things, "STUFF_CLASSES": stuff}
+    return ClassNames(dataset.CLASSES, len(dataset.THING_CLASSES) if panoptic else None)
 
 
 def _is_list(key: str, value: Any) -> bool:

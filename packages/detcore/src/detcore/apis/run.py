@@ -30,8 +30,10 @@ from cvcore.lock import FolderLock
 from cvcore.log import FILE_ONLY
 from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
+from detcore.apis.start_checks import check_image_files
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
+from detcore.datasets.bad_images import log_passed_over
 from detcore.models import build_detector
 from detcore.version import __version__
 
@@ -63,15 +65,19 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
         with FolderLock(cfg["work_dir"]) if is_main() else nullcontext():
             with abandonable():
                 model, datasets, timestamp, meta = set_up(cfg, options)
-            runner = train_detector(
-                model,
-                datasets,
-                cfg,
-                distributed=distributed,
-                validate=options.validate,
-                timestamp=timestamp,
-                meta=meta,
-            )
+            try:
+                runner = train_detector(
+                    model,
+                    datasets,
+                    cfg,
+                    distributed=distributed,
+                    validate=options.validate,
+                    timestamp=timestamp,
+                    meta=meta,
+                )
+            finally:
+                for dataset in datasets:
+                    log_passed_over(dataset, get_root_logger())
         shutdown()
     return runner
 
@@ -108,6 +114,7 @@ def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str,
         datasets.append(build_dataset(validation_flow(cfg)))
     for dataset in datasets:
         log_filters(dataset, logger)
+    check_image_files(datasets, Path(cfg["work_dir"]), logger)
     # Last, since it may fetch weights: what is wrong with the data is known by now.
     model.init_weights()
     init_searched_model(model, cfg.get("custom_hooks"))

@@ -17,6 +17,8 @@ VERBS = {
     "predict": "a checkpoint and photographs to pictures",
     "demo": "draw a data set, train on it, evaluate, show",
     "replay": "run a training iteration again that went wrong",
+    "check": "what is wrong with images and annotations",
+    "browse": "training samples as pictures, after their transforms",
     "config": "print a config with everything it inherits",
     "zoo": "list the configs that are shipped; check a folder of others",
     "convert": "annotations and weights of other projects to those of detcore",

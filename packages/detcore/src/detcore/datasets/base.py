@@ -11,11 +11,16 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from cvcore.dist.seed import generator
-from cvcore.fileio import FileClient, list_from_file, load, load_plain_pickle
+from cvcore.errors import ImageDecodeError
+from cvcore.fileio import FileClient, load, load_plain_pickle
+from detcore.datasets.bad_images import BadImages
+from detcore.datasets.class_file import read_class_file
 from detcore.datasets.filters import FilterReport
+from detcore.datasets.image_files import file_faults, is_outside, named, normalise_name
 from detcore.datasets.palette import distinct_colours
 from detcore.datasets.transforms.compose import Compose
-from detcore.errors import AnnotationError, OptionError
+from detcore.datasets.transforms.load import join_path
+from detcore.errors import AnnotationError, OptionError, check_option
 from detcore.evaluation.table import text_table
 from detcore.evaluation.voc_figures import (
     ClassFigures,
@@ -50,6 +55,12 @@ class CustomDataset(Dataset):
         test_mode: Keep every image, and give no annotations to the pipeline.
         filter_empty_gt: Leave out images without objects when training.
         file_client_args: Storage of the annotation and proposal files.
+        on_bad_image: When training: ``"raise"`` stops at an image that is missing or cannot be
+            decoded, ``"skip"`` counts it and takes another one.
+        on_missing_mask: When the pipeline loads masks: ``"raise"`` stops at annotations without a
+            segmentation, ``"skip"`` leaves them out.
+        strict: An annotation that would be left out for a fault is an error.
+        allow_outside_root: File names may lead out of `img_prefix`.
 
     Raises:
         AnnotationError: The file cannot be read as annotations, or no image is left for training.
@@ -75,7 +86,13 @@ class CustomDataset(Dataset):
         test_mode: bool = False,
         filter_empty_gt: bool = True,
         file_client_args: Mapping[str, Any] | None = None,
+        on_bad_image: str = "raise",
+        on_missing_mask: str = "raise",
+        strict: bool = False,
+        allow_outside_root: bool = False,
     ) -> None:
+        for name, value in (("on_bad_image", on_bad_image), ("on_missing_mask", on_missing_mask)):
+            check_option(type(self).__name__, name, value, ("raise", "skip"))
         self.data_root = data_root
         self.ann_file = str(self._from_root(ann_file))
         self.img_prefix = self._from_root(img_prefix)
@@ -84,12 +101,18 @@ class CustomDataset(Dataset):
         self.proposal_file = self._from_root(proposal_file)
         self.test_mode = test_mode
         self.filter_empty_gt = filter_empty_gt
+        self.on_bad_image = on_bad_image
+        self.on_missing_mask = on_missing_mask
+        self.strict = strict
+        self.allow_outside_root = allow_outside_root
+        self.pipeline = Compose(pipeline)
         self.file_client_args = dict(file_client_args or {"backend": "disk"})
         self.file_client = FileClient(**self.file_client_args)
         self.CLASSES = self.get_classes(classes)
         self.filter_report = FilterReport()
         self.class_figures = {}
         self.data_infos = self._read_annotations()
+        self._check_names()
         if classes == "auto" and self.CLASSES is None:
             raise OptionError(
                 f"{type(self).__name__}: classes='auto', but {self.ann_file} names no classes; "
@@ -102,11 +125,11 @@ class CustomDataset(Dataset):
         if not test_mode:
             self._keep_for_training()
             self._set_group_flag()
-        self.pipeline = Compose(pipeline)
+        self.bad_images = BadImages(len(self.data_infos))
 
     def _from_root(self, path: str | None) -> str | None:
         """`path` below the data root, unless it is absolute, an address, or None."""
-        if path is None or self.data_root is None:
+        if path is None or not self.data_root:
             return path
         path = str(path)
         if "://" in path or Path(path).is_absolute():
@@ -122,6 +145,26 @@ class CustomDataset(Dataset):
                 f"{self.ann_file}: there is no such annotation file; set ann_file (and data_root) "
                 "of the dataset in the config"
             ) from error
+
+    def _check_names(self) -> None:
+        """Give file names forward slashes, and refuse those that lead out of the images' folder."""
+        outside = []
+        for info in self.data_infos:
+            name = info.get("filename")
+            if isinstance(name, str):
+                info["filename"] = normalise_name(name)
+                if is_outside(info["filename"], self.img_prefix):
+                    outside.append(name)
+        if outside and not self.allow_outside_root:
+            raise AnnotationError(
+                f"{self.ann_file}: {len(outside)} file names lead out of "
+                f"img_prefix={self.img_prefix!r}:{named(outside, len(outside))}\n"
+                "Set img_prefix to the folder that holds all images, or allow_outside_root=True"
+            )
+
+    def image_path(self, idx: int) -> str:
+        """Where the file of image `idx` is."""
+        return join_path(self.img_prefix, self.data_infos[idx]["filename"])
 
     def __len__(self) -> int:
         return len(self.data_infos)
@@ -170,6 +213,13 @@ class CustomDataset(Dataset):
         results["mask_fields"] = []
         results["seg_fields"] = []
 
+    def _leave_out_bad_files(self) -> None:
+        """Leave out images whose files a look from outside shows to be unusable."""
+        faults = file_faults(self.image_path(i) for i in range(len(self.data_infos)))
+        for fault in faults.values():
+            self.filter_report.count(f"images: {fault} (on_bad_image='skip')", 1)
+        self._select([i for i in range(len(self.data_infos)) if i not in faults])
+
     def _keep_for_training(self) -> None:
         total = len(self.data_infos)
         kept = self._filter_imgs(self.MIN_SIZE)
@@ -180,6 +230,13 @@ class CustomDataset(Dataset):
                 "filter_empty_gt"
             )
         self._select(kept)
+        if self.on_bad_image == "skip":
+            self._leave_out_bad_files()
+        if not self.data_infos:
+            raise AnnotationError(
+                f"{self.img_prefix or 'img_prefix'}: 0 of {total} images left to train on: "
+                f"{self.filter_report.reasons('images')}. Check img_prefix"
+            )
 
     def _select(self, kept: Sequence[int]) -> None:
         """Keep the images at these positions."""
@@ -217,7 +274,7 @@ class CustomDataset(Dataset):
         if self.test_mode:
             return self.prepare_test_img(idx)
         for _ in range(_REFETCH_LIMIT):
-            data = self.prepare_train_img(idx)
+            data = self._prepare_readable_img(idx)
             if data is not None:
                 return data
             idx = self._rand_another(idx)
@@ -226,6 +283,15 @@ class CustomDataset(Dataset):
             f"(the last one in {self.pipeline.dropped_by}, image "
             f"{self.data_infos[idx].get('filename')}); loosen that transform or check the boxes"
         )
+
+    def _prepare_readable_img(self, idx: int) -> dict[str, Any] | None:
+        try:
+            return self.prepare_train_img(idx)
+        except ImageDecodeError as error:
+            if self.on_bad_image == "raise":
+                raise
+            self.bad_images.note(idx, error)
+            return None
 
     def prepare_train_img(self, idx: int) -> dict[str, Any] | None:
         """Image `idx` with its annotations after the pipeline; None if the pipeline drops it."""
@@ -260,7 +326,7 @@ class CustomDataset(Dataset):
         if isinstance(classes, str) and classes == "auto":
             return None
         if isinstance(classes, str):
-            return list_from_file(classes)
+            return read_class_file(classes)
         if isinstance(classes, Sequence):
             return classes
         raise OptionError(

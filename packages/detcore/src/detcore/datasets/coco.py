@@ -20,9 +20,11 @@ from cvcore.log import print_log
 from detcore.datasets import coco_results
 from detcore.datasets.base import CustomDataset
 from detcore.datasets.coco_api import COCO
-from detcore.datasets.coco_reader import CocoRecords, read_coco, to_rle
+from detcore.datasets.coco_reader import CocoRecords, read_coco
 from detcore.datasets.coco_written import read_results
 from detcore.datasets.palette import distinct_colours
+from detcore.datasets.segmentations import to_rle
+from detcore.datasets.transforms.load import LoadAnnotations
 from detcore.errors import AnnotationError, ClassMismatchError, check_option
 from detcore.evaluation.class_names import class_names
 from detcore.evaluation.class_report import ITEMS as BOX_ITEMS
@@ -110,6 +112,14 @@ class CocoDataset(CustomDataset):
     def _sort_out(self) -> None:
         """Label every annotation, and count those that training does not see."""
         records = self.records
+        if records.derived:
+            worked_out = ", ".join(f"{key} of {n}" for key, n in records.derived.items())
+            print_log(
+                f"{self.ann_file}: annotations lack keys, so these were worked out: {worked_out} "
+                "(area from mask or box, iscrowd=0)",
+                "detcore",
+                WARNING,
+            )
         label_of = [self.cat2label.get(category_id, -1) for category_id in records.category_ids]
         self._row_labels = np.array(label_of, dtype=np.int64)[records.categories]
         chosen = self._row_labels >= 0
@@ -121,19 +131,51 @@ class CocoDataset(CustomDataset):
         # Each annotation is counted under the first reason that applies.
         reasons = (
             ("annotations: marked as ignored", records.ignore),
+            ("annotations: width or height of zero or less", (size <= 0).any(1)),
             ("annotations: outside the image", (inside <= 0).any(1)),
             ("annotations: area of zero", records.areas <= 0),
             ("annotations: narrower or lower than 1 pixel", (size < 1).any(1)),
+            ("annotations: no usable mask", self._without_mask(chosen)),
         )
         dropped = ~chosen
         not_chosen = "annotations: of a category that classes does not name"
         self.filter_report.update(records.left_out)
         self.filter_report.count(not_chosen, dropped.sum())
         for reason, hit in reasons:
-            self.filter_report.count(reason, (hit & ~dropped).sum())
+            faulty = hit & ~dropped
+            self.filter_report.count(reason, faulty.sum())
+            if self.strict and reason != reasons[0][0] and not self.test_mode:
+                self._refuse(reason, faulty)
             dropped |= hit
         self._row_used = ~dropped & ~records.crowd
         self._row_ignored = ~dropped & records.crowd
+
+    def _without_mask(self, chosen: np.ndarray) -> np.ndarray:
+        """(A,) bool: objects whose mask the pipeline will ask for and that have no usable one."""
+        # The exact type: panoptic annotations have their masks in maps of their own.
+        loading = (t for t in self.pipeline.transforms if type(t) is LoadAnnotations)
+        if self.test_mode or not any(transform.with_mask for transform in loading):
+            return np.zeros(len(chosen), dtype=bool)
+        objects = chosen & ~self.records.crowd & ~self.records.ignore
+        unmasked = np.flatnonzero(objects & self.records.unmasked)
+        if len(unmasked) and self.on_missing_mask == "raise":
+            ids = [str(self.records.ids[row]) for row in unmasked[:10]]
+            raise AnnotationError(
+                f"{self.ann_file}: {len(unmasked)} annotations have no segmentation, and the "
+                f"pipeline loads masks; their ids: {', '.join(ids)}"
+                f"{', ...' if len(unmasked) > 10 else ''}. Leave with_mask out of LoadAnnotations "
+                "to train on boxes, or set on_missing_mask='skip' to leave these objects out"
+            )
+        return objects & ~self.records.segmentations.drawable()
+
+    def _refuse(self, reason: str, faulty: np.ndarray) -> None:
+        ids = [str(self.records.ids[row]) for row in np.flatnonzero(faulty)[:10]]
+        if ids:
+            raise AnnotationError(
+                f"{self.ann_file}: {faulty.sum()} {reason} (strict=True); their ids: "
+                f"{', '.join(ids)}{', ...' if faulty.sum() > 10 else ''}. Correct the file, or "
+                "leave strict out to train without them"
+            )
 
     def _rows(self, idx: int) -> slice:
         position = self._positions[self.data_infos[idx]["id"]]

@@ -11,7 +11,8 @@ import torch
 from cvcore import image
 from cvcore.ops import roi_align
 from cvcore.parallel.plain import register_batch_type
-from detcore.errors import ShapeError
+from detcore.errors import ShapeError, check_option
+from detcore.structures import windows
 from detcore.structures.masks import BaseInstanceMasks
 
 
@@ -54,6 +55,8 @@ class BitmapMasks(BaseInstanceMasks):
 
     def resize(self, out_shape: tuple[int, int], interpolation: str = "nearest") -> BitmapMasks:
         height, width = (int(side) for side in out_shape)
+        if interpolation == "nearest":
+            return BitmapMasks(windows.resize_nearest(self.masks, height, width), height, width)
         resized = [
             image.imresize(mask, (width, height), interpolation=interpolation)
             for mask in self.masks
@@ -61,7 +64,10 @@ class BitmapMasks(BaseInstanceMasks):
         return BitmapMasks(resized, height, width)
 
     def flip(self, flip_direction: str = "horizontal") -> BitmapMasks:
-        flipped = [image.imflip(mask, direction=flip_direction) for mask in self.masks]
+        allowed = ("horizontal", "vertical", "diagonal")
+        check_option("BitmapMasks", "flip_direction", flip_direction, allowed)
+        horizontal, vertical = flip_direction != "vertical", flip_direction != "horizontal"
+        flipped = windows.flip(self.masks, horizontal, vertical)
         return BitmapMasks(flipped, self.height, self.width)
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> BitmapMasks:
@@ -71,6 +77,8 @@ class BitmapMasks(BaseInstanceMasks):
                 f"BitmapMasks: cannot pad {self.height} x {self.width} to the smaller "
                 f"{height} x {width}; crop instead"
             )
+        if pad_val == 0:
+            return BitmapMasks(windows.pad(self.masks, height, width), height, width)
         border = ((0, 0), (0, height - self.height), (0, width - self.width))
         padded = np.pad(self.masks, border, constant_values=pad_val)
         return BitmapMasks(padded, height, width)

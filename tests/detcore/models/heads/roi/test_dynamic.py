@@ -87,9 +87,9 @@ def test_thresholds_become_the_overlap_and_beta_the_error_of_good_proposals(imag
     # Overlaps (20 - s) / (20 + s): shifts 2 and 4 give 9/11 and 2/3, the second best of which is
     # 2/3; shifts 1 and 5 give 19/21 and 3/5. The smallest error is half of shift / 20.
     step(head, image, proposals(2, 4))
-    assert head.bbox_assigner.assigner.pos_iou_thr == 0.5
+    assert head.listening.assigner.pos_iou_thr == 0.5
     step(head, image, proposals(1, 5))
-    assigner = head.bbox_assigner.assigner
+    assigner = head.listening.assigner
     assert assigner.pos_iou_thr == pytest.approx((2 / 3 + 3 / 5) / 2)
     assert assigner.neg_iou_thr == assigner.min_pos_iou == assigner.pos_iou_thr
     assert head.bbox_head.loss_bbox.beta == pytest.approx((0.05 + 0.025) / 2)
@@ -100,7 +100,7 @@ def test_neither_passes_its_initial_value(image: Make) -> None:
     head = make_head(dynamic_rcnn={**DYNAMICS, "initial_iou": 0.9, "initial_beta": 0.001})
     for _ in range(2):
         step(head, image, proposals(2, 4))
-    assert head.bbox_assigner.assigner.pos_iou_thr == 0.9
+    assert head.listening.assigner.pos_iou_thr == 0.9
     assert head.bbox_head.loss_bbox.beta == 0.001
 
 
@@ -112,7 +112,7 @@ def test_without_an_error_to_go_by_beta_stays(shifts: tuple, image: Make) -> Non
         assert torch.isfinite(step(head, image, proposals(*shifts), truth))
     assert head.bbox_head.loss_bbox.beta == 1.0
     expected = 1.0 if shifts == (0, 0) else 0.4
-    assert head.bbox_assigner.assigner.pos_iou_thr == expected
+    assert head.listening.assigner.pos_iou_thr == expected
 
 
 def test_ranks_go_by_the_mean_of_what_they_saw(
@@ -122,7 +122,7 @@ def test_ranks_go_by_the_mean_of_what_they_saw(
     head = make_head()
     for _ in range(2):
         step(head, image, proposals(2, 4))
-    assert head.bbox_assigner.assigner.pos_iou_thr == pytest.approx((2 / 3 + 0.8) / 2)
+    assert head.listening.assigner.pos_iou_thr == pytest.approx((2 / 3 + 0.8) / 2)
     assert head.bbox_head.loss_bbox.beta == pytest.approx((0.05 + 0.5) / 2)
 
 

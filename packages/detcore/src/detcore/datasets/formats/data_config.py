@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from detcore.datasets.formats.folder import FolderFormat, Split
+from detcore.datasets.formats.folder import FolderFormat, Split, search_file
 from detcore.errors import AnnotationError
+
+_LVIS = re.compile(rb'"not_exhaustive_category_ids"')
+_FILE_NAME = re.compile(rb'"file_name"')
 
 
 def data_config(found: FolderFormat) -> dict[str, dict[str, Any]]:
@@ -46,11 +50,12 @@ def data_config(found: FolderFormat) -> dict[str, dict[str, Any]]:
 
 def _coco(found: FolderFormat, split: str, part: Split) -> dict[str, Any]:
     del found, split
-    return {
-        "type": "CocoDataset",
-        "ann_file": str(part.annotations),
-        "img_prefix": str(part.images),
-    }
+    file = part.annotations or part.images
+    kind = "CocoDataset"
+    if search_file(file, _LVIS):
+        # The first release names its images, the second gives their addresses.
+        kind = "LVISV05Dataset" if search_file(file, _FILE_NAME) else "LVISV1Dataset"
+    return {"type": kind, "ann_file": str(file), "img_prefix": str(part.images)}
 
 
 def _yolo(found: FolderFormat, split: str, part: Split) -> dict[str, Any]:

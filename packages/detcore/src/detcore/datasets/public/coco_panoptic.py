@@ -67,7 +67,7 @@ class CocoPanopticDataset(CocoDataset):
         document, self._segment_ids, self._maps = panoptic_records(
             self.file_client.get(ann_file), ann_file
         )
-        records = read_coco(json.dumps(document), ann_file)
+        records = read_coco(document, ann_file)
         self._is_thing = {c["id"]: bool(c.get("isthing", 1)) for c in records.category_records}
         return records
 
@@ -124,7 +124,7 @@ class CocoPanopticDataset(CocoDataset):
 
     def _segment_id(self, row: int) -> int:
         """A segment's number in the png of its image."""
-        return self._segment_ids[int(self.records.ids[row])]  # type: ignore[call-overload]
+        return int(self._segment_ids[self.records.ids[row]])
 
     def _true_segments(self, idx: int) -> Segments:
         path = "/".join(filter(None, [self.seg_prefix, self._maps[self.data_infos[idx]["id"]]]))

@@ -16,7 +16,7 @@ from detcore.structures.panoptic import INSTANCE_OFFSET
 
 def panoptic_records(
     content: bytes | str, file: str
-) -> tuple[dict[str, Any], dict[int, int], dict[Hashable, str]]:
+) -> tuple[dict[str, Any], np.ndarray, dict[Hashable, str]]:
     """A COCO panoptic json as an ordinary COCO document, one annotation a segment.
 
     Args:
@@ -24,8 +24,8 @@ def panoptic_records(
         file: Its name, for messages.
 
     Returns:
-        The document; annotation id -> the segment's number in its png; image id -> name of the
-        png.
+        The document; (annotations + 1,) int64, at the id of each annotation its segment's number
+        in the png; image id -> name of the png.
 
     Raises:
         AnnotationError: It is not json of this form.
@@ -38,7 +38,7 @@ def panoptic_records(
             for entry in data["annotations"]
             for segment in entry["segments_info"]
         ]
-        numbers = {i: int(segment["id"]) for i, (_, segment) in enumerate(segments, start=1)}
+        numbers = np.array([0, *(segment["id"] for _, segment in segments)], dtype=np.int64)
         annotations = [
             {
                 "id": i,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,4 +42,4 @@ class YOLODataset(CocoDataset):
         if not self.img_prefix or self.img_prefix == self.data_root:
             self.img_prefix = str(Path(ann_file).parent)
         document = read_split(Path(ann_file), self.split, Path(self.img_prefix))
-        return read_coco(json.dumps(document), ann_file)
+        return read_coco(document, ann_file)

@@ -34,8 +34,12 @@ class Normalize:
     def __call__(self, results: Results) -> Results:
         for key in results.get("img_fields", ["img"]):
             results[key] = imnormalize(results[key], self.mean, self.std, self.to_rgb)
-        results["img_norm_cfg"] = {"mean": self.mean, "std": self.std, "to_rgb": self.to_rgb}
+        self.note(results)
         return results
+
+    def note(self, results: Results) -> None:
+        """Remember in the sample how it was normalised."""
+        results["img_norm_cfg"] = {"mean": self.mean, "std": self.std, "to_rgb": self.to_rgb}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(mean={self.mean}, std={self.std}, to_rgb={self.to_rgb})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from detcore.datasets.transforms.normalize_pad import fused
 from detcore.errors import OptionError
 from detcore.registries import PIPELINES
 
@@ -29,7 +30,7 @@ class Compose:
         self.dropped_by: str | None = None  # class of the transform that dropped the last sample
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any] | None:
-        for transform in self.transforms:
+        for transform in fused(self.transforms):
             result = transform(data)
             if result is None:
                 self.dropped_by = type(transform).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ class Albu:
         update_pad_shape: bool = False,
         skip_img_without_anno: bool = False,
     ) -> None:
+        # Importing it would else ask a server for newer versions.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
         self._library = requires("albumentations", extra="albu", distribution="detcore")
         self.transforms = transforms
         options = dict(bbox_params or {})
@@ -52,6 +55,8 @@ class Albu:
         self.keymap = dict(keymap or {"img": "image", "gt_masks": "masks", "gt_bboxes": "bboxes"})
         boxes = None if self.bbox_params is None else self._build(self.bbox_params)
         self.aug = self._library.Compose([self._build(t) for t in transforms], bbox_params=boxes)
+        fields = [] if self.bbox_params is None else self.bbox_params.get("label_fields", [])
+        self._label_fields = [name for name in fields if name != "idx_mapper"]
 
     def _build(self, cfg: Mapping[str, Any]) -> Any:
         arguments = dict(cfg)
@@ -64,33 +69,40 @@ class Albu:
         return made(**arguments)
 
     def __call__(self, results: Results) -> Results | None:
-        inputs = {theirs: results[ours] for ours, theirs in self.keymap.items() if ours in results}
-        boxes = inputs.get("bboxes")
-        if boxes is not None:
-            inputs["bboxes"] = [list(box) for box in boxes]
-            if self.filter_lost_elements:
-                inputs["idx_mapper"] = list(range(len(boxes)))
-        masks = inputs.get("masks")
-        if masks is not None:
-            inputs["masks"] = list(masks.to_ndarray())
-        outputs = self.aug(**inputs)
+        if hasattr(self.aug, "set_random_seed"):
+            # From version 1.4.19 on it draws from a generator of its own, not from numpy's.
+            self.aug.set_random_seed(int(generator().integers(2**31)))
+        outputs = self.aug(**self._inputs(results))
         for ours, theirs in self.keymap.items():
             if ours in results and theirs not in ("bboxes", "masks"):
                 results[ours] = outputs[theirs]
-        kept = outputs.get("idx_mapper")
-        if boxes is not None:
+        for name in self._label_fields:
+            results[name] = np.array(outputs[name], dtype=np.asarray(results[name]).dtype)
+        if "bboxes" in outputs:
             results["gt_bboxes"] = np.array(outputs["bboxes"], dtype=np.float32).reshape(-1, 4)
+        kept = outputs.get("idx_mapper")
         if kept is not None:
             rows = np.array(kept, dtype=np.int64)
             results["gt_labels"] = results["gt_labels"][rows]
             if self.skip_img_without_anno and not len(rows):
                 return None
-        if masks is not None:
+        if "masks" in outputs:
             self._put_masks(results, outputs["masks"], kept)
         results["img_shape"] = results["img"].shape
         if self.update_pad_shape:
             results["pad_shape"] = results["img"].shape
         return results
+
+    def _inputs(self, results: Results) -> dict[str, Any]:
+        """The fields under albumentations' names and in its types."""
+        inputs = {theirs: results[ours] for ours, theirs in self.keymap.items() if ours in results}
+        if "bboxes" in inputs:
+            inputs["bboxes"] = [list(box) for box in inputs["bboxes"]]
+            if self.filter_lost_elements:
+                inputs["idx_mapper"] = list(range(len(inputs["bboxes"])))
+        if "masks" in inputs:
+            inputs["masks"] = list(inputs["masks"].to_ndarray())
+        return inputs | {name: list(results[name]) for name in self._label_fields}
 
     @staticmethod
     def _put_masks(results: Results, masks: Sequence[np.ndarray], kept: Any) -> None:

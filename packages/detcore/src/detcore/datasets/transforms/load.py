@@ -10,7 +10,7 @@ from pycocotools import mask as rle
 
 from cvcore.errors import CvcoreError, ImageDecodeError
 from cvcore.fileio import FileClient
-from cvcore.image import imfrombytes
+from cvcore.image import imfrombytes, imread
 from detcore.datasets.coco_reader import to_rle
 from detcore.errors import AnnotationError, OptionError
 from detcore.registries import PIPELINES
@@ -26,16 +26,24 @@ class _Reader:
         self.arguments = dict(file_client_args or {"backend": "disk"})
         self._client: FileClient | None = None
 
-    def image(self, path: str, flag: str, channel_order: str = "bgr") -> np.ndarray:
-        """Decode the image at `path`."""
+    def image(
+        self, path: str, flag: str, channel_order: str = "bgr", max_pixels: int | None = None
+    ) -> np.ndarray:
+        """Decode the image at `path`.
+
+        Raises:
+            ImageDecodeError: It is absent, no regular file, damaged, too large or no image.
+        """
+        if self.arguments == {"backend": "disk"}:
+            return imread(path, flag, channel_order, file_client_args=None, max_pixels=max_pixels)
         if self._client is None:
             self._client = FileClient(**self.arguments)
-        content = self._client.get(path)
         try:
-            return imfrombytes(content, flag=flag, channel_order=channel_order)
+            content = self._client.get(path)
+            return imfrombytes(content, flag, channel_order, max_pixels=max_pixels)
         except ImageDecodeError as error:
             raise ImageDecodeError(path, error.cause) from error
-        except CvcoreError as error:
+        except (CvcoreError, OSError) as error:
             raise ImageDecodeError(path, error) from error
 
     def __getstate__(self) -> dict[str, Any]:
@@ -43,8 +51,11 @@ class _Reader:
         return {"arguments": self.arguments, "_client": None}
 
 
-def _join(prefix: str | None, name: str) -> str:
-    return name if not prefix else f"{prefix.rstrip('/') or '/'}/{name}"
+def join_path(prefix: str | None, name: str) -> str:
+    """The path of a file below a folder or address; an absolute name stays as it is."""
+    if not prefix or name.startswith("/"):
+        return name
+    return f"{prefix.rstrip('/') or '/'}/{name}"
 
 
 @PIPELINES.register_module()
@@ -59,8 +70,10 @@ class LoadImageFromFile:
         color_type: ``"color"``, ``"grayscale"`` or ``"unchanged"``.
         channel_order: ``"bgr"`` or ``"rgb"``.
         file_client_args: Storage to read from.
+        max_pixels: Refuse larger images before they are decoded; about 179 million by default.
 
     Raises:
+        ImageDecodeError: The file is missing, damaged, too large, or not an image.
         AnnotationError: The annotations state another size than the image has.
     """
 
@@ -70,16 +83,18 @@ class LoadImageFromFile:
         color_type: str = "color",
         channel_order: str = "bgr",
         file_client_args: Mapping[str, Any] | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         self.to_float32 = to_float32
         self.color_type = color_type
         self.channel_order = channel_order
+        self.max_pixels = max_pixels
         self._reader = _Reader(file_client_args)
 
     def __call__(self, results: Results) -> Results:
         info = results["img_info"]
-        path = _join(results.get("img_prefix"), info["filename"])
-        image = self._reader.image(path, self.color_type, self.channel_order)
+        path = join_path(results.get("img_prefix"), info["filename"])
+        image = self._reader.image(path, self.color_type, self.channel_order, self.max_pixels)
         _check_size(path, image, info)
         return _with_image(results, image, path, info["filename"], self.to_float32)
 
@@ -147,7 +162,7 @@ class LoadMultiChannelImageFromFiles:
 
     def __call__(self, results: Results) -> Results:
         names = results["img_info"]["filename"]
-        paths = [_join(results.get("img_prefix"), name) for name in names]
+        paths = [join_path(results.get("img_prefix"), name) for name in names]
         image = np.stack([self._reader.image(path, self.color_type) for path in paths], axis=-1)
         results = _with_image(results, image, paths, names, self.to_float32)
         channels = 1 if image.ndim < 3 else image.shape[2]
@@ -245,7 +260,7 @@ class LoadAnnotations:
         results["mask_fields"].append("gt_masks")
 
     def _load_semantic_map(self, results: Results) -> None:
-        path = _join(results.get("seg_prefix"), results["ann_info"]["seg_map"])
+        path = join_path(results.get("seg_prefix"), results["ann_info"]["seg_map"])
         results["gt_semantic_seg"] = self._reader.image(path, "unchanged").squeeze()
         results["seg_fields"].append("gt_semantic_seg")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cvcore.dist.seed import generator
-from cvcore.image import impad, impad_to_multiple
+from cvcore.image import impad
 from detcore.errors import OptionError
 from detcore.registries import PIPELINES
 
@@ -52,25 +53,33 @@ class Pad:
         self.pad_val = fill
 
     def __call__(self, results: Results) -> Results:
-        size = self.size
         for key in results.get("img_fields", ["img"]):
-            image = results[key]
-            if self.pad_to_square:
-                size = (max(image.shape[:2]),) * 2
-            if self.size_divisor is not None:
-                image = impad_to_multiple(image, self.size_divisor, pad_val=self.pad_val["img"])
-            else:
-                image = impad(image, shape=size, pad_val=self.pad_val["img"])
-            results[key] = image
-            results["pad_shape"] = image.shape
-        results["pad_fixed_size"] = size
+            shape = self.padded_size(results[key].shape)
+            results[key] = impad(results[key], shape=shape, pad_val=self.pad_val["img"])
+        return self.pad_the_rest(results)
+
+    def padded_size(self, shape: Sequence[int]) -> tuple[int, int]:
+        """(height, width) of an image of this shape after padding."""
+        height, width = shape[:2]
+        if self.size_divisor is not None:
+            step = self.size_divisor
+            return math.ceil(height / step) * step, math.ceil(width / step) * step
+        size = (max(height, width),) * 2 if self.pad_to_square else self.size
+        assert size is not None, "one of the three is given"
+        return max(size[0], height), max(size[1], width)
+
+    def pad_the_rest(self, results: Results) -> Results:
+        """Masks and semantic maps to the size of the images, which are padded already."""
+        for key in results.get("img_fields", ["img"]):
+            results["pad_shape"] = results[key].shape
+        fixed = results["pad_shape"][:2] if self.pad_to_square else self.size
+        results["pad_fixed_size"] = fixed
         results["pad_size_divisor"] = self.size_divisor
+        shape = results["pad_shape"][:2]
         for key in results.get("mask_fields", []):
-            results[key] = results[key].pad(results["pad_shape"][:2], pad_val=self.pad_val["masks"])
+            results[key] = results[key].pad(shape, pad_val=self.pad_val["masks"])
         for key in results.get("seg_fields", []):
-            results[key] = impad(
-                results[key], shape=results["pad_shape"][:2], pad_val=self.pad_val["seg"]
-            )
+            results[key] = impad(results[key], shape=shape, pad_val=self.pad_val["seg"])
         return results
 
     def __repr__(self) -> str:

@@ -90,7 +90,8 @@ class DynamicRoIHead(StandardRoIHead):
                 "loss_bbox=dict(type='SmoothL1Loss', ...) and reg_decoded_bbox=False"
             )
         self.dynamics = Dynamics.read(cfg.get("dynamic_rcnn"), type(self).__name__)
-        self.bbox_assigner = _Listening(self.bbox_assigner, self.dynamics.iou_topk)
+        self.listening = _Listening(self.bbox_assigner, self.dynamics.iou_topk)
+        self.bbox_assigner = self.listening
         # Tensors, not numbers: asking a device for a number at every step would stop it.
         self.iou_history: list[Tensor] = []
         self.beta_history: list[Tensor] = []
@@ -108,7 +109,7 @@ class DynamicRoIHead(StandardRoIHead):
             OptionError: the head was built without ``train_cfg``.
         """
         losses = super().losses(feats, proposals, truths, images)
-        heard = self.bbox_assigner.heard
+        heard = self.listening.heard
         self.iou_history.append(torch.stack(heard).mean() if heard else feats[0].new_zeros(()))
         heard.clear()
         if len(self.iou_history) == self.dynamics.update_iter_interval:
@@ -137,7 +138,7 @@ class DynamicRoIHead(StandardRoIHead):
         overlap = max(self.dynamics.initial_iou, overlap)
         ranks = all_gather_object((overlap, beta))
         overlap, loss.beta = (fmean(values) for values in zip(*ranks, strict=True))
-        assigner = self.bbox_assigner.assigner
+        assigner = self.listening.assigner
         assigner.pos_iou_thr = assigner.neg_iou_thr = assigner.min_pos_iou = overlap
         self.iou_history.clear()
         self.beta_history.clear()

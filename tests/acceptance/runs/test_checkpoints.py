@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.acceptance.conftest import ROOT
+from tests.acceptance.runs.conftest import ROOT
 from torch import nn
 
 from cvcore.errors import CheckpointError
@@ -50,7 +50,7 @@ def python(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 @posix
 @pytest.mark.slow
 def test_D8_killed_at_random_moments_while_saving(tmp_path: Path) -> None:
-    arguments = ("-m", "tests.acceptance.kill_rounds", str(tmp_path), str(ROUNDS))
+    arguments = ("-m", "tests.acceptance.runs.kill_rounds", str(tmp_path), str(ROUNDS))
     done = python(*arguments, timeout=60 + 5 * ROUNDS)
     assert done.returncode == 0, done.stderr
     numbers = re.fullmatch(r"(\d+) rounds, (\d+) in the act .*iteration (\d+)\n", done.stdout)

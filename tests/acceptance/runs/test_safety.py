@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.acceptance.conftest import ROOT
+from tests.acceptance.runs.conftest import ROOT
 from torch import nn
 
 from cvcore import Config

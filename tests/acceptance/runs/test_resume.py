@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.conftest import assert_same_run, final
-from tests.acceptance.toy_run import build, parse
+from tests.acceptance.runs.conftest import assert_same_run, final
+from tests.acceptance.runs.toy_run import build, parse
 
 from cvcore.errors import CheckpointError
 from cvcore.runner import Hook

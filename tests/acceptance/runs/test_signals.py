@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.conftest import INT, TERM, Program, assert_same_run
+from tests.acceptance.runs.conftest import INT, TERM, Program, assert_same_run
 
 pytestmark = [
     pytest.mark.slow,
