@@ -106,7 +106,7 @@ def test_E10_bombs_do_not_go_off(name: str, tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(ConfigError):
         Config.fromfile(path)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30  # a hang, not a slow machine
 
 
 def test_E11_bases_in_a_circle_missing_outside_and_a_thousand_deep(tmp_path: Path) -> None:
