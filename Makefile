@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format wheels docs clean
+.PHONY: demo test soak check format wheels docs clean
 
 demo: $(STAMP)
 	$(BIN)/detcore demo
@@ -12,6 +12,11 @@ demo: $(STAMP)
 # `make test` leaves out the tests marked slow; `make test SLOW=1`, which CI calls, runs every test.
 test: $(STAMP)
 	$(BIN)/pytest $(if $(SLOW),,-m "not slow")
+
+# Long: 10,000 random inputs of each kind, and 200 runs killed while they save.
+soak: $(STAMP)
+	FUZZ_EXAMPLES=10000 $(BIN)/pytest tests/fuzz
+	SOAK_ROUNDS=200 $(BIN)/pytest tests/acceptance/runs/test_checkpoints.py -k D8
 
 check: $(STAMP)
 	$(BIN)/ruff format --check packages tests scripts

@@ -20,6 +20,8 @@ FLOORS = {
             "deprecation",
             "environment",
             "imports",
+            "interrupt",
+            "lock",
             "log",
             "testing",
             "timer",

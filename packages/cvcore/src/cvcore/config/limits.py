@@ -118,7 +118,10 @@ class DataFormatter(string.Formatter):
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Any) -> Any:
         """The argument that a field names."""
         if "." in field_name:
-            raise TypeError(f"a format field may not reach an attribute: {field_name!r}")
+            raise TypeError(
+                f"a format field may not reach an attribute: {field_name!r}. If you trust the "
+                "file, pass --trust-config to run it as Python"
+            )
         return super().get_field(field_name, args, kwargs)
 
     def format_field(self, value: Any, format_spec: str) -> Any:

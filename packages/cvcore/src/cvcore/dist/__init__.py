@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cvcore.dist.agree import agreed_signal, gather_or_leave, patient_group
 from cvcore.dist.collect import (
     all_gather_object,
     all_reduce_mean,
@@ -22,12 +23,14 @@ from cvcore.dist.seed import (
 )
 
 __all__ = [
+    "agreed_signal",
     "all_gather_object",
     "all_reduce_mean",
     "allreduce_grads",
     "allreduce_params",
     "barrier",
     "broadcast_object",
+    "gather_or_leave",
     "generator",
     "get_dist_info",
     "init_dist",
@@ -35,6 +38,7 @@ __all__ = [
     "is_distributed",
     "is_main",
     "master_only",
+    "patient_group",
     "reduce_dict",
     "sample_randomness",
     "set_random_seed",

@@ -38,22 +38,35 @@ def communication_device() -> torch.device:
     return torch.device("cpu")
 
 
-def broadcast_object(value: Any, source: int = 0) -> Any:
-    """What rank ``source`` passed as ``value``, on every rank; any object that pickles."""
+def broadcast_object(value: Any, source: int = 0, group: Any = None) -> Any:
+    """What rank ``source`` passed as ``value``, on every rank; any object that pickles.
+
+    Args:
+        value: Only that of ``source`` counts.
+        source: A rank.
+        group: A process group of all ranks, such as :func:`~cvcore.dist.patient_group`; by
+            default the main one.
+    """
     if get_dist_info()[1] == 1:
         return value
     box = [value]
-    distributed.broadcast_object_list(box, src=source, device=communication_device())
+    device = communication_device() if group is None else torch.device("cpu")
+    distributed.broadcast_object_list(box, src=source, group=group, device=device)
     return box[0]
 
 
-def all_gather_object(value: Any) -> list[Any]:
-    """Every rank's ``value``, in rank order, on every rank; any object that pickles."""
+def all_gather_object(value: Any, group: Any = None) -> list[Any]:
+    """Every rank's ``value``, in rank order, on every rank; any object that pickles.
+
+    Args:
+        value: This rank's.
+        group: As for :func:`broadcast_object`.
+    """
     world_size = get_dist_info()[1]
     if world_size == 1:
         return [value]
     gathered = [None] * world_size
-    distributed.all_gather_object(gathered, value)
+    distributed.all_gather_object(gathered, value, group=group)
     return gathered
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cvcore.parallel.collate import collate
 from cvcore.parallel.data_container import DataContainer
+from cvcore.parallel.fully_sharded import MMFullyShardedDataParallel
 from cvcore.parallel.scatter import scatter, scatter_kwargs
 from cvcore.parallel.wrappers import (
     MODULE_WRAPPERS,
@@ -17,6 +18,7 @@ __all__ = [
     "DataContainer",
     "MMDataParallel",
     "MMDistributedDataParallel",
+    "MMFullyShardedDataParallel",
     "collate",
     "is_module_wrapper",
     "scatter",

@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -17,11 +18,15 @@ from torch.optim import Optimizer
 from cvcore.dist import get_dist_info
 from cvcore.errors import ConfigError
 from cvcore.parallel import is_module_wrapper
+from cvcore.runner.arguments import check_arguments, named_by_policy
 from cvcore.runner.checkpoint import (
+    CheckpointWriter,
+    checkpoint_content,
     load_checkpoint,
     load_for_resume,
     point_latest_to,
-    save_checkpoint,
+    snapshot,
+    write_checkpoint,
 )
 from cvcore.runner.hook import Hook
 from cvcore.runner.info import get_time_str
@@ -57,6 +62,9 @@ class BaseRunner(ABC):
         forward_context: Makes the context in which the model computes its losses.
         resumed_checkpoint: The checkpoint that the run was resumed from, until ``before_run`` is
             over; hooks take their own state out of it.
+        batch_size: Samples in a training batch of one rank; None if the loader does not tell.
+        leaving: Whether a signal ends the run, and the checkpoint that is written is for that.
+        checkpoint_writer: Writes checkpoints, perhaps beside the training.
     """
 
     def __init__(
@@ -70,7 +78,7 @@ class BaseRunner(ABC):
         max_iters: int | None = None,
         max_epochs: int | None = None,
     ) -> None:
-        _check_arguments(model, batch_processor, optimizer, logger, meta)
+        check_arguments(model, batch_processor, optimizer, logger, meta)
         if max_epochs is not None and max_iters is not None:
             raise ConfigError(
                 f"runner: max_epochs={max_epochs} and max_iters={max_iters} are both set, but a "
@@ -106,6 +114,9 @@ class BaseRunner(ABC):
         self.moment: str | None = None
         self.resumed_checkpoint: dict[str, Any] | None = None
         self._resume_point: ResumePoint | None = None
+        self.batch_size: int | None = None
+        self.leaving = False
+        self.checkpoint_writer = CheckpointWriter()
 
     @property
     def model_name(self) -> str:
@@ -215,9 +226,19 @@ class BaseRunner(ABC):
         name = filename_tmpl.format(self.checkpoint_number())
         path = f"{str(out_dir).rstrip('/')}/{name}"
         optimizer = self.optimizer if save_optimizer else None
-        save_checkpoint(self.model, path, optimizer=optimizer, meta=carried)
+        content = checkpoint_content(self.model, optimizer, carried)
+        if content is None:  # of a sharded model, which rank 0 writes
+            return
+        if self.checkpoint_writer.background:
+            self.checkpoint_writer.wait()
+            content = snapshot(content)
+        self.checkpoint_writer.run(partial(write_checkpoint, content, path))
         if create_symlink:
-            point_latest_to(Path(path))
+            self.checkpoint_writer.run(partial(point_latest_to, Path(path)))
+
+    @abstractmethod
+    def random_state_to_save(self) -> dict[str, Any]:
+        """State of this rank's generators that a checkpoint written between two steps holds."""
 
     def checkpoint_number(self) -> int:
         """The number in the name of a checkpoint written now."""
@@ -348,11 +369,11 @@ class BaseRunner(ABC):
 
     def register_lr_hook(self, lr_config: HookConfig | None) -> None:
         """Register the learning-rate schedule: a hook, or a config with ``policy`` or ``type``."""
-        self._register(_named_by_policy(lr_config, "LrUpdaterHook"), "VERY_HIGH")
+        self._register(named_by_policy(lr_config, "LrUpdaterHook"), "VERY_HIGH")
 
     def register_momentum_hook(self, momentum_config: HookConfig | None) -> None:
         """Register the momentum schedule: a hook, or a config with ``policy`` or ``type``."""
-        self._register(_named_by_policy(momentum_config, "MomentumUpdaterHook"), "HIGH")
+        self._register(named_by_policy(momentum_config, "MomentumUpdaterHook"), "HIGH")
 
     def register_optimizer_hook(self, optimizer_config: HookConfig | None) -> None:
         """Register the hook that steps the optimizer."""
@@ -416,39 +437,3 @@ class BaseRunner(ABC):
         self.register_timer_hook(timer_config)
         self.register_logger_hooks(log_config)
         self.register_custom_hooks(custom_hooks_config)
-
-
-def _check_arguments(
-    model: nn.Module,
-    batch_processor: Callable[..., dict[str, Any]] | None,
-    optimizer: Optimizers | None,
-    logger: logging.Logger | None,
-    meta: dict[str, Any] | None,
-) -> None:
-    if batch_processor is not None and not callable(batch_processor):
-        raise TypeError(f"batch_processor is a function, not {type(batch_processor).__name__}")
-    if batch_processor is None and not hasattr(model, "train_step"):
-        raise AttributeError(
-            f"{type(model).__name__} has no train_step(batch, optimizer): a runner needs it, or a "
-            "batch_processor"
-        )
-    several = optimizer.values() if isinstance(optimizer, dict) else [optimizer]
-    if optimizer is not None and not all(isinstance(each, Optimizer) for each in several):
-        raise TypeError(
-            f"optimizer is a torch optimizer or a dict of them, not {type(optimizer).__name__}"
-        )
-    if logger is not None and not isinstance(logger, logging.Logger):
-        raise TypeError(f"logger is a logging.Logger, not {type(logger).__name__}")
-    if meta is not None and not isinstance(meta, dict):
-        raise TypeError(f"meta is a dict or None, not {type(meta).__name__}")
-
-
-def _named_by_policy(config: HookConfig | None, suffix: str) -> HookConfig | None:
-    """Turn ``policy='step'`` into ``type='Step' + suffix``; other capitals are kept as written."""
-    if not isinstance(config, Mapping) or "policy" not in config:
-        return config
-    arguments = dict(config)
-    policy = arguments.pop("policy")
-    if policy == policy.lower():
-        policy = policy.title()
-    return {**arguments, "type": policy + suffix}

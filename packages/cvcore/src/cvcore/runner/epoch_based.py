@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
 from cvcore.log import FILE_ONLY
 from cvcore.runner.base_runner import BaseRunner
+from cvcore.runner.fetch import next_batch
 from cvcore.runner.info import get_host_info
 from cvcore.runner.position import continue_pass
 from cvcore.runner.random_state import (
@@ -17,15 +19,19 @@ from cvcore.runner.random_state import (
     set_random_state,
 )
 from cvcore.runner.registry import RUNNERS
-from cvcore.runner.run_state import progress_meta
-from cvcore.runner.workflow import check_workflow
+from cvcore.runner.run_state import progress_meta, settle_batch_size
+from cvcore.runner.stop import saved_when_stopped, stop_if_asked
+from cvcore.runner.workflow import check_workflow, turns_from
 
 
 @RUNNERS.register_module()
 class EpochBasedRunner(BaseRunner):
     """Trains epoch by epoch, with validation epochs between where the workflow says so."""
 
-    _pass_random_state: dict[str, Any] | None = None
+    _pass_random_state: dict[str, Any] | None = None  # when this pass over the data began
+    _start_random_state: dict[str, Any] | None = None  # when this epoch began
+    _pass_batches: int | None = None  # trained on in this epoch; None outside of one
+    _turn = 0  # finished turns of the present round of the workflow
 
     def run_iter(self, data_batch: Any, train_mode: bool, **kwargs: Any) -> None:
         """One step of the model; what it returns goes to ``outputs`` and its numbers to the log."""
@@ -47,31 +53,43 @@ class EpochBasedRunner(BaseRunner):
         self.data_loader = data_loader
         if self._max_epochs is not None:
             self._max_iters = self._max_epochs * len(data_loader)
-        point, self._resume_point = self._resume_point, None
-        if point is not None and point.random_state is not None:
-            set_random_state(point.random_state)
-        self.call_hook("before_train_epoch")
-        first = 0
-        batches: Iterable[Any]
-        if point is not None and point.loaders:
-            if point.random_state is not None:
-                set_random_state(point.random_state)
-            first = point.loaders[0].batches
-            self._pass_random_state = point.loaders[0].random_state
-            batches = continue_pass(data_loader, point.loaders[0])
-        else:
-            self._pass_random_state = get_random_state()
-            batches = data_loader
-        for index, data_batch in enumerate(batches, start=first):
-            self.data_batch = data_batch
-            self._inner_iter = index
+        batches = self._begin_epoch(data_loader)
+        while True:
+            stop_if_asked()
+            try:
+                self.data_batch = next_batch(batches)
+            except StopIteration:
+                break
+            self._inner_iter = self._pass_batches or 0
             self.call_hook("before_train_iter")
-            self.run_iter(data_batch, train_mode=True, **kwargs)
+            self.run_iter(self.data_batch, train_mode=True, **kwargs)
             self.call_hook("after_train_iter")
             self.data_batch = None
             self._iter += 1
+            self._pass_batches = self._inner_iter + 1
         self.call_hook("after_train_epoch")
+        self._pass_batches = None
         self._epoch += 1
+
+    def _begin_epoch(self, data_loader: Any) -> Iterator[Any]:
+        """The batches of this epoch, or those that are left of one that was interrupted."""
+        point, self._resume_point = self._resume_point, None
+        if point is not None and point.random_state is not None:
+            set_random_state(point.random_state)
+        self._start_random_state = get_random_state()
+        self.call_hook("before_train_epoch")
+        if point is None or not point.loaders:
+            self._pass_random_state = get_random_state()
+            self._pass_batches = 0
+            return iter(data_loader)
+        if point.random_state is not None:
+            set_random_state(point.random_state)
+        place = point.loaders[0]
+        self._pass_random_state = place.random_state
+        self._pass_batches = place.batches
+        self._inner_iter = max(0, place.batches - 1)
+        self.log_buffer.load_state_dict(point.log_history)
+        return continue_pass(data_loader, place)
 
     @torch.no_grad()
     def val(self, data_loader: Any, **kwargs: Any) -> None:
@@ -81,11 +99,16 @@ class EpochBasedRunner(BaseRunner):
         self.data_loader = data_loader
         with preserved_random_state():
             self.call_hook("before_val_epoch")
-            for index, data_batch in enumerate(data_loader):
-                self.data_batch = data_batch
+            batches = iter(data_loader)
+            for index in itertools.count():
+                stop_if_asked()
+                try:
+                    self.data_batch = next_batch(batches)
+                except StopIteration:
+                    break
                 self._inner_iter = index
                 self.call_hook("before_val_iter")
-                self.run_iter(data_batch, train_mode=False, **kwargs)
+                self.run_iter(self.data_batch, train_mode=False, **kwargs)
                 self.call_hook("after_val_iter")
                 self.data_batch = None
             self.call_hook("after_val_epoch")
@@ -120,40 +143,54 @@ class EpochBasedRunner(BaseRunner):
             "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
         )
         self.logger.info("workflow: %s, %d epochs", flows, self._max_epochs)
-        self.call_hook("before_run")
-        self.resumed_checkpoint = None
-        turns = [
-            (mode, loader)
-            for loader, (mode, times) in zip(data_loaders, flows, strict=True)
-            for _ in range(times)
-        ]
-        remaining = turns[_turns_done(turns, self._epoch) :]
-        while self._epoch < self._max_epochs:
-            for mode, loader in remaining:
-                if mode == "train" and self._epoch >= self._max_epochs:
-                    continue
-                getattr(self, mode)(loader, **kwargs)
-            remaining = turns
-        self.call_hook("after_run")
+        turns = list(zip(flows, data_loaders, strict=True))
+        settle_batch_size(self, next(loader for (mode, _), loader in turns if mode == "train"))
+        with saved_when_stopped(self):
+            self.call_hook("before_run")
+            self.resumed_checkpoint = None
+            self._go_round(turns, kwargs)
+            self.call_hook("after_run")
+
+    def _go_round(self, turns: Sequence[tuple[tuple[str, int], Any]], kwargs: Any) -> None:
+        """Every turn of the workflow, again and again, from where the run stands in it."""
+        resumed = None if self._resume_point is None else self._resume_point.turn
+        if self._over() and resumed is None:
+            return
+        for turn, (mode, loader) in turns_from(turns, self._epoch, resumed):
+            if self._over() and turn == 0:
+                return
+            if self._over() and mode == "train":
+                continue  # what is left of this round validates
+            self._turn = turn
+            getattr(self, mode)(loader, **kwargs)
+
+    def _over(self) -> bool:
+        return self._epoch >= (self._max_epochs or 0)  # which a hook may lower
 
     def position_meta(self) -> dict[str, Any]:
         """Counters, and the place inside the epoch where it is not over."""
         meta = progress_meta(self)
-        if self.moment == "after_train_iter":
-            inner = self._inner_iter + 1
-            if inner < len(self.data_loader):
-                place = {"batches": inner, "random_state": self._pass_random_state}
-                meta.update(inner_iter=inner, loaders=[place])
-            else:
-                meta["epoch"] += 1
+        done = self._pass_batches
+        if self.leaving and self.mode == "val":
+            meta["turn"] = self._turn
+        if not done and self.moment != "after_train_iter":
+            return meta
+        done = (done or 0) + (self.moment == "after_train_iter")
+        # A run that is stopped comes back to what follows an epoch's last iteration.
+        if done < len(self.data_loader) or self.leaving:
+            place = {"batches": done, "random_state": self._pass_random_state}
+            history = self.log_buffer.state_dict()
+            meta.update(epoch=self.epoch, inner_iter=done, loaders=[place], log_history=history)
+        elif self.moment == "after_train_iter":
+            meta["epoch"] += 1
         return meta
 
-
-def _turns_done(turns: Sequence[tuple[str, Any]], epoch: int) -> int:
-    """How many turns of a workflow are behind a run that has finished ``epoch`` epochs."""
-    trainings = [place for place, (mode, _) in enumerate(turns) if mode == "train"]
-    done = epoch % len(trainings)
-    return trainings[done - 1] + 1 if done else 0
+    def random_state_to_save(self) -> dict[str, Any]:
+        """That of now; of the beginning of the epoch, if it has only begun."""
+        begun = self._pass_batches == 0 and self.moment != "after_train_iter"
+        if begun and self._start_random_state is not None:
+            return self._start_random_state
+        return get_random_state()
 
 
 @RUNNERS.register_module()

@@ -7,14 +7,17 @@ from typing import Any
 
 import torch
 
+from cvcore.interrupt import Interrupted
 from cvcore.log import FILE_ONLY
 from cvcore.runner.base_runner import DEFAULT_TIMER, BaseRunner, HookConfig
+from cvcore.runner.fetch import next_batch
 from cvcore.runner.info import get_host_info
 from cvcore.runner.position import LoaderPosition, continue_pass
 from cvcore.runner.random_state import get_random_state, set_random_state
 from cvcore.runner.registry import RUNNERS
-from cvcore.runner.run_state import progress_meta
-from cvcore.runner.workflow import check_workflow
+from cvcore.runner.run_state import progress_meta, settle_batch_size
+from cvcore.runner.stop import saved_when_stopped, stop_if_asked
+from cvcore.runner.workflow import check_workflow, turns_done
 
 
 class IterLoader:
@@ -65,13 +68,24 @@ class IterLoader:
 
     def __next__(self) -> Any:
         try:
-            batch = next(self.iter_loader)
+            batch = next_batch(self.iter_loader)
         except StopIteration:
-            self._epoch += 1
-            self.iter_loader = self._begin()
-            batch = next(self.iter_loader)
+            batch = self._first_of_next_pass()
         self._batches += 1
         return batch
+
+    def _first_of_next_pass(self) -> Any:
+        before = (self._epoch, self._batches, self._random_state)
+        state = get_random_state()
+        try:
+            self._epoch += 1
+            self.iter_loader = self._begin()
+            return next_batch(self.iter_loader)
+        except Interrupted:
+            # A run that goes on from here begins the pass again, with the same draws.
+            self._epoch, self._batches, self._random_state = before
+            set_random_state(state)
+            raise
 
     def __len__(self) -> int:
         return len(self._dataloader)
@@ -93,6 +107,7 @@ class IterBasedRunner(BaseRunner):
     """Trains a number of iterations, with validation iterations between if the workflow says so."""
 
     _iter_loaders: Sequence[IterLoader] = ()
+    _turn = 0  # finished turns of the present round of the workflow
 
     def train(self, data_loader: IterLoader, **kwargs: Any) -> None:
         """One training iteration."""
@@ -150,19 +165,40 @@ class IterBasedRunner(BaseRunner):
             "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
         )
         self.logger.info("workflow: %s, %d iterations", flows, self._max_iters)
-        self.call_hook("before_run")
-        self.resumed_checkpoint = None
-        self._iter_loaders = self._open_loaders(data_loaders)
-        self.call_hook("before_epoch")
-        while self._iter < self._max_iters:
+        modes = [mode for mode, _ in flows]
+        settle_batch_size(self, data_loaders[modes.index("train")])
+        with saved_when_stopped(self):
+            self.call_hook("before_run")
+            self.resumed_checkpoint = None
+            point = self._resume_point
+            self._iter_loaders = self._open_loaders(data_loaders)
+            self.mode, self.data_loader = "train", self._iter_loaders[modes.index("train")]
+            self.call_hook("before_epoch")
+            if point is not None:
+                self.log_buffer.load_state_dict(point.log_history)
+            self._go_round(flows, None if point is None else point.turn, kwargs)
+            self.call_hook("after_epoch")
+            self.call_hook("after_run")
+
+    def _go_round(self, flows: Sequence[tuple[str, int]], turn: int | None, kwargs: Any) -> None:
+        """Every turn of the workflow, again and again, from where the run stands in it."""
+        done = turn or 0
+        if turn is None and not self._over():
+            done = turns_done(flows, self._iter)
+        while done or not self._over():
+            end = 0
             for loader, (mode, times) in zip(self._iter_loaders, flows, strict=True):
-                self._inner_iter = 0
-                for _ in range(times):
-                    if mode == "train" and self._iter >= self._max_iters:
+                begin, end = end, end + times
+                self._inner_iter = max(0, done - begin)
+                for self._turn in range(max(begin, done), end):
+                    if mode == "train" and self._over():
                         break
+                    stop_if_asked()
                     getattr(self, mode)(loader, **kwargs)
-        self.call_hook("after_epoch")
-        self.call_hook("after_run")
+            done = 0
+
+    def _over(self) -> bool:
+        return self._iter >= (self._max_iters or 0)  # which a hook may lower
 
     def _open_loaders(self, data_loaders: Iterable[Any]) -> list[IterLoader]:
         point, self._resume_point = self._resume_point, None
@@ -178,7 +214,14 @@ class IterBasedRunner(BaseRunner):
         """Counters, and the place of every loader in its data."""
         meta = progress_meta(self)
         loaders = [loader.position for loader in self._iter_loaders]
-        return {**meta, "epoch": self.epoch, "loaders": loaders}
+        meta.update(epoch=self.epoch, loaders=loaders, log_history=self.log_buffer.state_dict())
+        if self.leaving:
+            meta["turn"] = self._turn + (self.moment == "after_train_iter")
+        return meta
+
+    def random_state_to_save(self) -> dict[str, Any]:
+        """That of now."""
+        return get_random_state()
 
     def save_checkpoint(  # type: ignore[override]
         self,

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+KEPT = 1000  # newest values of each name that a checkpoint carries
+
 
 class LogBuffer:
     """Histories of named numbers, and the averages that the loggers read.
@@ -61,3 +63,15 @@ class LogBuffer:
             weights = np.asarray(self.n_history[name][-n:])
             self.output[name] = np.sum(values * weights) / np.sum(weights)
         self.ready = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """The newest values and their weights, for averages that a resumed run goes on with."""
+        values = {name: history[-KEPT:] for name, history in self.val_history.items()}
+        weights = {name: history[-KEPT:] for name, history in self.n_history.items()}
+        return {"values": values, "weights": weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what :meth:`state_dict` gave; an empty one changes nothing."""
+        if state:
+            self.val_history = {name: list(each) for name, each in state["values"].items()}
+            self.n_history = {name: list(each) for name, each in state["weights"].items()}

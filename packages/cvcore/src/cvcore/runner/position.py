@@ -20,6 +20,14 @@ class LoaderPosition:
     random_state: dict[str, Any] | None  # when the pass began: shuffling samplers draw then
 
 
+def batch_size_of(loader: Any) -> int | None:
+    """Samples in a batch of ``loader``, if it tells."""
+    size = getattr(loader, "batch_size", None)
+    if size is None:
+        size = getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
+    return size if isinstance(size, int) else None
+
+
 class SkippingBatchSampler:
     """Batches of indices from ``skip`` on; the ones before are drawn and dropped.
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
 from cvcore.dist import get_dist_info
 from cvcore.errors import CheckpointError, CvcoreError
-from cvcore.runner.position import LoaderPosition
+from cvcore.parallel import MMFullyShardedDataParallel
+from cvcore.runner.position import LoaderPosition, batch_size_of
 from cvcore.runner.random_state import get_random_state
 
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
 
 # Belong to the moment of saving, so they are not carried on into the meta of the resumed run.
-_OF_THE_MOMENT = ("epoch", "iter", "inner_iter", "loaders", "random_states", "world_size", "time")
+_OF_THE_MOMENT = (
+    "batch_size",
+    "epoch",
+    "iter",
+    "inner_iter",
+    "loaders",
+    "log_history",
+    "optimizer_class",
+    "random_states",
+    "time",
+    "turn",
+    "world_size",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,9 @@ class ResumePoint:
     random_state: dict[str, Any] | None
     loaders: tuple[LoaderPosition, ...]  # of a run by epochs: one, if it stands inside an epoch
     epochs: tuple[int, ...]  # passes over each of them; of a run by iterations only
+    turn: int | None = None  # finished turns of the workflow's present round, if it says so
+    log_history: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int | None = None  # samples in a batch of one rank
 
 
 def progress_meta(runner: BaseRunner) -> dict[str, Any]:
@@ -40,6 +56,8 @@ def progress_meta(runner: BaseRunner) -> dict[str, Any]:
         "epoch": runner.epoch + (runner.moment == "after_train_epoch"),
         "iter": iterations,
         "world_size": runner.world_size,
+        "batch_size": runner.batch_size,
+        "optimizer_class": _class_names(runner.optimizer),
         "random_states": [get_random_state()],
     }
 
@@ -68,6 +86,7 @@ def restore_run(
     if "fp16" in meta:
         runner.meta["fp16"] = meta["fp16"]
     if resume_optimizer and checkpoint.get("optimizer") is not None:
+        _check_optimizer_class(meta.get("optimizer_class"), _class_names(runner.optimizer))
         _restore_optimizers(runner, checkpoint["optimizer"])
     point = _resume_point(runner, meta)
     runner.logger.info(
@@ -101,7 +120,35 @@ def _resume_point(runner: BaseRunner, meta: Mapping[str, Any]) -> ResumePoint:
     # A shuffling sampler that draws from global state draws alike on every rank only if their
     # states are alike, so the position of rank 0 serves the others.
     positions = tuple(LoaderPosition(each["batches"], each["random_state"]) for each in loaders)
-    return ResumePoint(random_state, positions, tuple(each.get("epoch", 0) for each in loaders))
+    epochs = tuple(each.get("epoch", 0) for each in loaders)
+    history = meta.get("log_history") or {}
+    size = meta.get("batch_size")
+    return ResumePoint(random_state, positions, epochs, meta.get("turn"), history, size)
+
+
+def settle_batch_size(runner: BaseRunner, loader: Any) -> None:
+    """Note the batch size, and rescale a resumed run's iteration if it was another before.
+
+    Args:
+        runner: About to begin.
+        loader: Its training loader.
+    """
+    point, size = runner._resume_point, batch_size_of(loader)
+    runner.batch_size = size
+    previous = None if point is None else point.batch_size
+    if previous is None or size is None or previous == size:
+        return
+    scaled = runner.iter * previous // size
+    runner.logger.warning(
+        "the checkpoint is of a run with %d samples a batch, this one has %d: iteration %d becomes "
+        "%d, and the place inside an epoch and the random state are not taken up",
+        previous,
+        size,
+        runner.iter,
+        scaled,
+    )
+    runner._iter, runner._inner_iter = scaled, 0
+    runner._resume_point = ResumePoint(None, (), ())
 
 
 def _previous_world_size(meta: Mapping[str, Any]) -> int | None:
@@ -119,14 +166,35 @@ def _previous_world_size(meta: Mapping[str, Any]) -> int | None:
     return len(gpu_ids) if gpu_ids else None
 
 
+def _class_names(optimizer: Optimizer | Mapping[str, Optimizer] | None) -> Any:
+    if isinstance(optimizer, Mapping):
+        return {name: type(each).__name__ for name, each in optimizer.items()}
+    return None if optimizer is None else type(optimizer).__name__
+
+
+def _check_optimizer_class(saved: Any, own: Any) -> None:
+    # torch would take over one optimizer's settings into another, and fail at the first step.
+    if saved is not None and own is not None and saved != own:
+        raise CheckpointError(
+            f"the checkpoint's optimizer is {saved}, this run's is {own}: resume with the one "
+            "that wrote it, or use load_from to take the weights only"
+        )
+
+
+def _load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    optimizer.load_state_dict(dict(state))
+
+
 def _restore_optimizers(runner: BaseRunner, states: Mapping[str, Any]) -> None:
-    optimizer = runner.optimizer
+    optimizer, model = runner.optimizer, runner.model
+    sharded = isinstance(model, MMFullyShardedDataParallel)
+    load = model.load_full_optimizer_state if sharded else _load_optimizer
     try:
         if isinstance(optimizer, Optimizer):
-            optimizer.load_state_dict(states)
+            load(optimizer, states)
         elif isinstance(optimizer, dict):
             for name, each in optimizer.items():
-                each.load_state_dict(states[name])
+                load(each, states[name])
         else:
             raise CheckpointError(
                 "the run has no optimizer to resume; build one, or call "

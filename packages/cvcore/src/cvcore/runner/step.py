@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from cvcore.dist import all_gather_object, get_dist_info, is_distributed
 from cvcore.dist.collect import communication_device
-from cvcore.errors import NonFiniteError
+from cvcore.errors import DistributedError, NonFiniteError
 from cvcore.parallel import DataContainer
 
 MAX_NAMED = 8
@@ -54,12 +55,13 @@ class OptimizerStep:
         """
         if self.scaler is not None:
             self.scaler.unscale_(optimizer)
+        require_used_parameters(model)
         named = [(name, p) for name, p in model.named_parameters() if p.grad is not None]
         settings = dict(self.grad_clip or {})
         options = {key: settings[key] for key in ("norm_type", "foreach") if key in settings}
         norm: Tensor | None = None
         if named:
-            norm = get_total_norm([p.grad for _, p in named], **options)
+            norm = _whole(get_total_norm([p.grad for _, p in named], **options))
             if self.scaler is None and not bool(torch.isfinite(norm)):
                 raise NonFiniteError(_describe_gradients(named))
         if norm is not None and self.grad_clip is not None:
@@ -76,6 +78,31 @@ class OptimizerStep:
         """Drop the gradients of the optimizer's parameters and of the model's others."""
         model.zero_grad(set_to_none=True)
         optimizer.zero_grad(set_to_none=True)
+
+
+def _whole(norm: Tensor) -> Tensor:
+    """The norm over all ranks, where gradients are dealt out over them."""
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+
+def require_used_parameters(model: nn.Module) -> None:
+    """Name the parameters that got no gradient, where ranks would wait for one.
+
+    Raises:
+        DistributedError: The model is wrapped to average gradients over ranks, and does not look
+            for unused parameters.
+    """
+    if not isinstance(model, DistributedDataParallel) or model.find_unused_parameters:
+        return
+    unused = [
+        name for name, p in model.module.named_parameters() if p.requires_grad and p.grad is None
+    ]
+    if unused:
+        raise DistributedError(
+            f"the loss does not depend on {len(unused)} parameters: {_some(unused)}. Ranks would "
+            "wait for their gradients: set find_unused_parameters=True in the config, let the "
+            "loss depend on them, or freeze them (requires_grad=False)"
+        )
 
 
 def _describe_gradients(named: list[tuple[str, Tensor]]) -> str:

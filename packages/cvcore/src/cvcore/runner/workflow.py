@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 
@@ -35,3 +35,40 @@ def check_workflow(
     if all(mode != "train" for mode, _ in flows):
         raise ValueError(f"the workflow {flows} has no 'train', so the run would never end")
     return flows
+
+
+def turns_from(
+    turns: Sequence[tuple[tuple[str, int], Any]], trained: int, resumed: int | None = None
+) -> Iterator[tuple[int, tuple[str, Any]]]:
+    """The turns of a workflow without end, from the place that a run has come to.
+
+    Args:
+        turns: ``((mode, times), loader)`` of each entry.
+        trained: Training turns that the run has behind it.
+        resumed: Turns of the present round that are behind it, if it says so itself.
+
+    Yields:
+        The number of turns of this round that are done, and the next one's mode and loader.
+    """
+    lengths = [times for (_, times), _ in turns]
+    done = turns_done([flow for flow, _ in turns], trained) if resumed is None else resumed
+    while True:
+        position = 0
+        for ((mode, _), loader), times in zip(turns, lengths, strict=True):
+            for place in range(max(position, done), position + times):
+                yield place, (mode, loader)
+            position += times
+        done = 0
+
+
+def turns_done(flows: Sequence[tuple[str, int]], trained: int) -> int:
+    """How many turns of a round are behind a run that has trained ``trained`` times in all."""
+    left = trained % sum(times for mode, times in flows if mode == "train")
+    position = 0
+    if left:
+        for mode, times in flows:
+            if mode == "train" and left <= times:
+                return position + left
+            left -= times if mode == "train" else 0
+            position += times
+    return 0

@@ -5,17 +5,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import detcore.apis.hooks  # noqa: F401  (registers the hooks that configs name)
 from cvcore import Config
 from cvcore.config import import_custom_modules
-from cvcore.dist import get_dist_info, init_dist, init_random_seed, set_random_seed
+from cvcore.dist import (
+    get_dist_info,
+    init_dist,
+    init_random_seed,
+    is_main,
+    set_random_seed,
+    shutdown,
+)
 from cvcore.environment import collect_env
+from cvcore.interrupt import abandonable, signals_noted
+from cvcore.lock import FolderLock
 from cvcore.log import FILE_ONLY
 from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
@@ -48,15 +59,50 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
     Returns:
         The runner after its last epoch.
     """
-    torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
+    with signals_noted():
+        with abandonable():
+            distributed = join_processes(cfg, options)
+        with FolderLock(cfg["work_dir"]) if is_main() else nullcontext():
+            with abandonable():
+                model, datasets, timestamp, meta = set_up(cfg, options)
+            try:
+                runner = train_detector(
+                    model,
+                    datasets,
+                    cfg,
+                    distributed=distributed,
+                    validate=options.validate,
+                    timestamp=timestamp,
+                    meta=meta,
+                )
+            finally:
+                for dataset in datasets:
+                    log_passed_over(dataset, get_root_logger())
+        shutdown()
+    return runner
+
+
+def join_processes(cfg: Config, options: RunOptions) -> bool:
+    """Join the process group if there is one; returns whether there is."""
     distributed = options.launcher != "none"
     if distributed:
         init_dist(options.launcher, **cfg.get("dist_params", {}))
-    rank, world_size = get_dist_info()
+    _, world_size = get_dist_info()
     cfg["gpu_ids"] = list(range(world_size)) if distributed else cfg.get("gpu_ids", [0])
+    return distributed
+
+
+def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str, dict[str, Any]]:
+    """Build what ``cfg`` names.
+
+    Returns:
+        The model with its first weights, the datasets, the name of the log, and what checkpoints
+        will carry.
+    """
+    torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     import_custom_modules(cfg)
     settle_classes(cfg)
-
+    rank, _ = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = open_log(cfg, timestamp, rank)
     seed = set_seeds(cfg, options, rank, logger)
@@ -81,19 +127,7 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
         "PALETTE": getattr(datasets[0], "PALETTE", None),
         "detcore_version": __version__,
     }
-    try:
-        return train_detector(
-            model,
-            datasets,
-            cfg,
-            distributed=distributed,
-            validate=options.validate,
-            timestamp=timestamp,
-            meta=meta,
-        )
-    finally:
-        for dataset in datasets:
-            log_passed_over(dataset, logger)
+    return model, datasets, timestamp, meta
 
 
 def open_log(cfg: Config, timestamp: str, rank: int) -> logging.Logger:

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from cvcore.dist import all_gather_object, get_dist_info
+from cvcore.dist import get_dist_info
 from cvcore.image import imread, imresize
 from cvcore.parallel import is_module_wrapper
 from cvcore.progress_bar import ProgressBar
+from cvcore.runner.testing import collect_results_cpu, collect_results_gpu, until_asked_to_stop
 from detcore.structures import encode_mask_results
 from detcore.visualization import draw_to_file
 
@@ -59,32 +60,27 @@ def multi_gpu_test(
     Args:
         model: A detector wrapped in ``MMDistributedDataParallel``.
         data_loader: This rank's batches; its sampler deals the images out round robin.
-        tmpdir: Kept for configs that name it; results travel through the process group.
-        gpu_collect: As ``tmpdir``.
+        tmpdir: Kept for configs that name it; results travel through process groups.
+        gpu_collect: Collect through the main process group, nccl where CUDA is there.
 
     Returns:
         Every image once, in the dataset's order, on rank 0; None on the others.
     """
-    rank, _ = get_dist_info()
+    rank, world_size = get_dist_info()
     bar = ProgressBar(len(data_loader.dataset)) if rank == 0 else None
-    _, world_size = get_dist_info()
     mine: list[Any] = []
     for _, outputs in _outputs(model, data_loader):
         mine += [_encoded(output) for output in outputs]
         if bar is not None:
             bar.update(min(len(outputs) * world_size, bar.task_num - bar.completed))
-    parts = all_gather_object(mine)
-    if rank != 0:
-        return None
-    # Rank r holds images r, r + world, r + 2 world, ...; padding repeats images at the end.
-    dealt = [result for turn in zip(*parts, strict=True) for result in turn]
-    return dealt[: len(data_loader.dataset)]
+    collect = collect_results_gpu if gpu_collect else collect_results_cpu
+    return collect(mine, len(data_loader.dataset))
 
 
 @torch.no_grad()
 def _outputs(model: nn.Module, data_loader: DataLoader) -> Any:
     model.eval()
-    for data in data_loader:
+    for data in until_asked_to_stop(model, data_loader):
         yield data, model(return_loss=False, rescale=True, **data)
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 import detcore.apis.layer_decay  # noqa: F401  (registers a constructor that configs name)
 from cvcore import Config
 from cvcore.dist import get_dist_info
+from cvcore.interrupt import abandonable
 from cvcore.log import get_logger
-from cvcore.parallel import MMDataParallel, MMDistributedDataParallel
+from cvcore.parallel import MODULE_WRAPPERS, MMDataParallel
 from cvcore.runner import (
     HOOKS,
     BaseRunner,
@@ -26,11 +28,11 @@ from cvcore.runner import (
     OptimizerHook,
     build_optimizer,
     build_runner,
-    find_latest_checkpoint,
 )
 from detcore.apis.checks import check_num_classes
 from detcore.apis.device import choose_device
 from detcore.apis.hooks.figures import ClassFiguresHook
+from detcore.apis.resume import start_from
 from detcore.apis.test import multi_gpu_test, single_gpu_test
 from detcore.datasets import build_dataloader, build_dataset, replace_ImageToTensor
 from detcore.errors import DetcoreError
@@ -75,6 +77,22 @@ def train_detector(
     Raises:
         DetcoreError: The config and the data do not fit each other.
     """
+    with abandonable():  # nothing is trained yet that a signal could lose
+        runner, loaders = prepare(model, dataset, cfg, distributed, validate, timestamp, meta)
+    runner.run(loaders, cfg.get("workflow", [("train", 1)]))
+    return runner
+
+
+def prepare(
+    model: nn.Module,
+    dataset: Any,
+    cfg: Config,
+    distributed: bool,
+    validate: bool,
+    timestamp: str | None,
+    meta: dict[str, Any] | None,
+) -> tuple[BaseRunner, list[DataLoader]]:
+    """The runner, with its hooks and its start, and the loaders; arguments as of train_detector."""
     logger = get_root_logger(log_level=cfg.get("log_level", "INFO"))
     datasets = list(dataset) if isinstance(dataset, (list, tuple)) else [dataset]
     for one in datasets:
@@ -97,8 +115,7 @@ def train_detector(
     if validate:
         register_evaluation(runner, cfg, model, distributed)
     start_from(runner, cfg, logger)
-    runner.run(loaders, cfg.get("workflow", [("train", 1)]))
-    return runner
+    return runner, loaders
 
 
 def loader_options(cfg: Config, distributed: bool) -> dict[str, Any]:
@@ -112,6 +129,8 @@ def loader_options(cfg: Config, distributed: bool) -> dict[str, Any]:
         "seed": cfg.get("seed"),
         "runner_type": cfg["runner"]["type"],
     }
+    if cfg.get("mp_start_method") and options["workers_per_gpu"]:
+        options["multiprocessing_context"] = cfg["mp_start_method"]
     return {**options, **data.get("train_dataloader", {})}
 
 
@@ -149,12 +168,18 @@ def wrap_model(model: nn.Module, cfg: Config, distributed: bool) -> nn.Module:
     model = model.to(device)
     if not distributed:
         return MMDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
-    return MMDistributedDataParallel(
-        model,
-        device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get("find_unused_parameters", False),
+    settings = {"type": "MMDistributedDataParallel", **(cfg.get("model_wrapper_cfg") or {})}
+    settings["module"] = model
+    settings.setdefault(
+        "device_ids", [torch.cuda.current_device()] if device.type == "cuda" else None
     )
+    if settings["type"] == "MMDistributedDataParallel":
+        # torch has a new name for it, and warns of the old one.
+        known = inspect.signature(DistributedDataParallel).parameters
+        new, old = "forward_sync_buffers", "broadcast_buffers"
+        settings.setdefault(new if new in known else old, settings.pop(old, False))
+        settings.setdefault("find_unused_parameters", cfg.get("find_unused_parameters", False))
+    return MODULE_WRAPPERS.build(settings)
 
 
 def register_hooks(runner: BaseRunner, cfg: Config, distributed: bool) -> None:
@@ -174,7 +199,9 @@ def register_hooks(runner: BaseRunner, cfg: Config, distributed: bool) -> None:
 
 def optimizer_hook(cfg: Config, distributed: bool) -> Hook:
     """The hook that runs backward and steps: plain, mixed-precision, or one of the user's own."""
-    settings: Mapping[str, Any] = cfg.get("optimizer_config") or {}
+    settings: dict[str, Any] = dict(cfg.get("optimizer_config") or {})
+    if cfg.get("on_nonfinite"):
+        settings.setdefault("on_nonfinite", cfg["on_nonfinite"])
     fp16 = cfg.get("fp16")
     if fp16 is not None:
         plain = settings.get("type", "OptimizerHook")
@@ -217,16 +244,3 @@ def validation_loader(cfg: Config, distributed: bool, split: str = "val") -> Dat
     if options["samples_per_gpu"] > 1:
         settings["pipeline"] = replace_ImageToTensor(settings["pipeline"])
     return build_dataloader(build_dataset(settings, {"test_mode": True}), **options)
-
-
-def start_from(runner: BaseRunner, cfg: Config, logger: logging.Logger) -> None:
-    """Resume, or load weights, before the first iteration."""
-    resume_from = cfg.get("resume_from")
-    if resume_from is None and cfg.get("auto_resume"):
-        resume_from = find_latest_checkpoint(cfg["work_dir"])
-        if resume_from is None:
-            logger.info("--auto-resume: no checkpoint in %s yet, starting afresh", cfg["work_dir"])
-    if resume_from:
-        runner.resume(str(resume_from))
-    elif cfg.get("load_from"):
-        runner.load_checkpoint(cfg["load_from"])

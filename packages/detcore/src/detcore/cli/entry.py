@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from cvcore.errors import CvcoreError
+from cvcore.interrupt import Interrupted
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -55,6 +56,9 @@ def guarded(run: Run, args: argparse.Namespace) -> int:
             raise
         print_error(error)  # a path that is absent, a folder, full or not ours; it names the path
         return EXIT_BAD_INPUT
+    except Interrupted as stop:
+        sys.stderr.write(f"{stop}\n")
+        return stop.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED

@@ -16,6 +16,7 @@ VERBS = {
     "test": "a config and a checkpoint to metrics",
     "predict": "a checkpoint and photographs to pictures",
     "demo": "draw a data set, train on it, evaluate, show",
+    "replay": "run a training iteration again that went wrong",
     "check": "what is wrong with images and annotations",
     "browse": "training samples as pictures, after their transforms",
     "config": "print a config with everything it inherits",

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import shlex
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from cvcore import Config, DictAction
+from cvcore.interrupt import Interrupted
 from detcore.cli.entry import main_of
 from detcore.errors import DetcoreError
 
 DESCRIPTION = "Train a detector. Example: detcore-train mask_rcnn_r50_fpn_1x_coco --work-dir runs/a"
+SPAWNED = "DETCORE_SPAWNED"  # set in processes that --gpus N starts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,21 +58,26 @@ def run(args: argparse.Namespace) -> int:
     cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
     apply_arguments(cfg, args)
     if args.gpus and args.gpus > 1 and args.launcher == "none":
-        return spawn(args.gpus)
+        code = spawn(args.gpus)
+        if code in (128 + signal.SIGTERM, 128 + signal.SIGINT):
+            say_how_to_go_on(cfg, args)
+        return code
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
 
     from detcore.apis.run import RunOptions, run_training
 
-    run_training(
-        cfg,
-        RunOptions(
-            launcher=args.launcher,
-            seed=args.seed,
-            diff_seed=args.diff_seed,
-            deterministic=args.deterministic,
-            validate=not args.no_validate,
-        ),
+    options = RunOptions(
+        launcher=args.launcher,
+        seed=args.seed,
+        diff_seed=args.diff_seed,
+        deterministic=args.deterministic,
+        validate=not args.no_validate,
     )
+    try:
+        run_training(cfg, options)
+    except Interrupted:
+        say_how_to_go_on(cfg, args)
+        raise
     say_what_next(cfg)
     return 0
 
@@ -90,22 +102,47 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def spawn(num_processes: int) -> int:
-    """Run this command again in ``num_processes`` processes, through torchrun's own launcher."""
-    from torch.distributed.run import main as torchrun
+    """Run this command again in ``num_processes`` processes, through torchrun's own launcher.
 
-    as_verb = Path(sys.argv[0]).stem == "detcore"
-    own = sys.argv[2:] if as_verb else sys.argv[1:]
-    torchrun(
-        [
-            f"--nproc_per_node={num_processes}",
-            "--standalone",
-            "-m",
-            "detcore.cli.train",
-            *own,
-            "--launcher=pytorch",
-        ]
-    )
+    Returns:
+        0, or the exit code of the rank that failed first.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args
+    from torch.distributed.run import run as run_processes
+
+    options = [f"--nproc_per_node={num_processes}", "--standalone", "-m", "detcore.cli.train"]
+    os.environ[SPAWNED] = "1"
+    try:
+        run_processes(parse_args([*options, *own_arguments(), "--launcher=pytorch"]))
+    except SignalException as stop:
+        return 128 + stop.sigval
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        # A process that a signal ended has its number, negative, as exit code.
+        return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
     return 0
+
+
+def own_arguments() -> list[str]:
+    """The arguments of this command, without a verb in front."""
+    as_verb = Path(sys.argv[0]).stem == "detcore"
+    return sys.argv[2:] if as_verb else sys.argv[1:]
+
+
+def say_how_to_go_on(cfg: Config, args: argparse.Namespace) -> None:
+    """The command that resumes a run which a signal ended, if it left a checkpoint."""
+    if SPAWNED in os.environ and args.launcher != "none":
+        return  # whoever spawned this process says it
+    if os.environ.get("RANK", "0") != "0" or not list(Path(cfg["work_dir"]).glob("*.pth")):
+        return
+    words = [each for each in own_arguments() if each != "--auto-resume"]
+    if args.resume_from in words:
+        place = words.index(args.resume_from)
+        del words[place - 1 : place + 1]
+    command = "detcore-train" if args.launcher == "none" else "torchrun ... -m detcore.cli.train"
+    sys.stderr.write(f"resume: {command} {shlex.join(words)} --auto-resume\n")
 
 
 def say_what_next(cfg: Config) -> None:
@@ -119,7 +156,27 @@ def say_what_next(cfg: Config) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `detcore-train`."""
-    return main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+    if "RANK" not in os.environ:
+        return main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+    try:
+        code = main_of("detcore-train", DESCRIPTION, add_arguments, run, argv)
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    if code:
+        leave_at_once(code)
+    return code
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this rank without the interpreter's clean-up, which can wait for other ranks.
+
+    They wait for this one, and notice only once its connections are closed.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

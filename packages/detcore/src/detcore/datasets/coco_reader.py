@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 
-from detcore.datasets.coco_source import Source, no_garbage_collection, parse_json
+from detcore.datasets.coco_source import (
+    ID,
+    NUMBER,
+    TEXT,
+    Source,
+    no_garbage_collection,
+    parse_json,
+)
 from detcore.datasets.run_lengths import covered_pixels
 from detcore.datasets.segmentations import Segmentations, to_rle
 from detcore.errors import AnnotationError
@@ -78,19 +85,21 @@ def read_coco(
                 "annotations and categories"
             )
     source = Source(file)
+    for part in ("images", "categories", "annotations"):
+        source.records(data.get(part, []), part)
     images = [dict(image) for image in data["images"]]
-    image_ids = source.column(images, "images", "id")
+    image_ids = source.column(images, "images", "id", ID)
     for key in ("width", "height"):
-        source.column(images, "images", key)
+        source.column(images, "images", key, NUMBER)
     names = (
         [file_name(i) for i in images]
         if file_name
-        else source.column(images, "images", "file_name")
+        else source.column(images, "images", "file_name", TEXT)
     )
     for image, name in zip(images, names, strict=True):
         image["filename"] = name
-    category_ids = source.column(data["categories"], "categories", "id")
-    source.column(data["categories"], "categories", "name")
+    category_ids = source.column(data["categories"], "categories", "id", ID)
+    source.column(data["categories"], "categories", "name", TEXT)
     source.unique(image_ids, "images")
     source.unique(category_ids, "categories")
     return _annotations(
@@ -106,16 +115,19 @@ def _annotations(
     category_ids: list[Hashable],
     categories: list[dict[str, Any]],
 ) -> CocoRecords:
-    ids = source.column(annotations, "annotations", "id")
+    ids = source.column(annotations, "annotations", "id", ID)
     source.unique(ids, "annotations")
     image_at = {image_id: i for i, image_id in enumerate(image_ids)}
     category_at = {category_id: i for i, category_id in enumerate(category_ids)}
     of_image = np.array(
-        [image_at.get(i, -1) for i in source.column(annotations, "annotations", "image_id")],
+        [image_at.get(i, -1) for i in source.column(annotations, "annotations", "image_id", ID)],
         dtype=np.int64,
     )
     of_category = np.array(
-        [category_at.get(i, -1) for i in source.column(annotations, "annotations", "category_id")],
+        [
+            category_at.get(i, -1)
+            for i in source.column(annotations, "annotations", "category_id", ID)
+        ],
         dtype=np.int64,
     )
     source.known(of_category, ids, [a["category_id"] for a in annotations], "categories")

@@ -21,6 +21,11 @@ try:  # the extra "fast": half the time, the same content
 except ModuleNotFoundError:
     orjson = None
 
+Kind = tuple[tuple[type, ...], str]  # types, and what a message calls them
+ID: Kind = ((int, str), "a number or a text")
+TEXT: Kind = ((str,), "a text")
+NUMBER: Kind = ((int, float), "a number")
+
 _GZIP = b"\x1f\x8b"
 
 
@@ -77,22 +82,37 @@ class Source:
 
     file: str
 
-    def column(self, records: list[dict[str, Any]], part: str, key: str) -> list[Any]:
-        """``record[key]`` of every record."""
+    def records(self, records: Any, part: str) -> None:
+        """Raise unless ``records`` is a list of objects."""
+        if not isinstance(records, list):
+            raise AnnotationError(f"{self.file}: {part} is {records!r:.80}, not a list")
+        if {type(record) for record in records} <= {dict}:
+            return
+        i = next(i for i, record in enumerate(records) if not isinstance(record, dict))
+        raise AnnotationError(f"{self.file}: {part}[{i}] is {records[i]!r}, not an object")
+
+    def column(
+        self, records: list[dict[str, Any]], part: str, key: str, kind: Kind | None = None
+    ) -> list[Any]:
+        """``record[key]`` of every record, all of one kind."""
         try:
-            return [record[key] for record in records]
-        except (KeyError, TypeError):
-            pass
-        for i, record in enumerate(records):
-            if not isinstance(record, dict):
-                raise AnnotationError(f"{self.file}: {part}[{i}] is {record!r}, not an object")
-            if key not in record:
-                known = f" (id {record['id']!r})" if "id" in record else ""
-                raise AnnotationError(
-                    f"{self.file}: {part}[{i}]{known} has no key {key!r}; every record of "
-                    f"{part} needs it"
-                )
-        raise AssertionError("a column failed, yet every record has the key")
+            values = [record[key] for record in records]
+        except KeyError:
+            raise self._missing(records, part, key) from None
+        if kind is not None and not {type(value) for value in values} <= set(kind[0]):
+            i = next(i for i, value in enumerate(values) if type(value) not in kind[0])
+            raise AnnotationError(
+                f"{self.file}: {part}[{i}] has the {key} {values[i]!r:.80}, which should be "
+                f"{kind[1]}"
+            )
+        return values
+
+    def _missing(self, records: list[dict[str, Any]], part: str, key: str) -> AnnotationError:
+        i = next(i for i, record in enumerate(records) if key not in record)
+        known = f" (id {records[i]['id']!r})" if "id" in records[i] else ""
+        return AnnotationError(
+            f"{self.file}: {part}[{i}]{known} has no key {key!r}; every record of {part} needs it"
+        )
 
     def unique(self, ids: list[Hashable], part: str) -> None:
         """Raise unless no id comes twice."""

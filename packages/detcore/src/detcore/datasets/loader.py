@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -13,6 +11,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 from cvcore.dist import get_dist_info, init_random_seed
 from cvcore.dist import worker_init_fn as seed_worker
 from cvcore.errors import ArgumentError, hint
+from cvcore.interrupt import leave_signals_to_parent
 from cvcore.parallel import collate
 from detcore.datasets.samplers import (
     ClassAwareSampler,
@@ -126,7 +125,7 @@ def _epoch_sampler(
 
 
 def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> None:
-    """Prepare a worker process: its own seed, and deaf to Ctrl-C, which the main process handles.
+    """Prepare a worker process: its own seed, and deaf to signals, which the main one handles.
 
     Args:
         worker_id: Number of the worker within its loader.
@@ -134,6 +133,5 @@ def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> No
         rank: Rank of the process that owns the loader.
         seed: Seed of the run.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_parent()
     seed_worker(worker_id, num_workers, rank, seed)

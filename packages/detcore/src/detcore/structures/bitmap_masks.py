@@ -10,11 +10,13 @@ import torch
 
 from cvcore import image
 from cvcore.ops import roi_align
+from cvcore.parallel.plain import register_batch_type
 from detcore.errors import ShapeError, check_option
 from detcore.structures import windows
 from detcore.structures.masks import BaseInstanceMasks
 
 
+@register_batch_type
 class BitmapMasks(BaseInstanceMasks):
     """One bitmap an object.
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 
+from cvcore.parallel.plain import register_batch_type
 from detcore.errors import OptionError, ShapeError, check_option
 from detcore.structures.bitmap_masks import BitmapMasks
 from detcore.structures.masks import BaseInstanceMasks
@@ -18,6 +19,7 @@ from detcore.structures.masks import BaseInstanceMasks
 _PointTransform = Callable[[np.ndarray], np.ndarray]
 
 
+@register_batch_type
 class PolygonMasks(BaseInstanceMasks):
     """One list of polygons an object.
 

@@ -12,6 +12,7 @@ from cvcore.runner.checkpoint.load import (
 )
 from cvcore.runner.checkpoint.read import MissingCheckpointError, read_checkpoint
 from cvcore.runner.checkpoint.save import (
+    checkpoint_content,
     get_state_dict,
     point_latest_to,
     save_checkpoint,
@@ -20,14 +21,17 @@ from cvcore.runner.checkpoint.save import (
 )
 from cvcore.runner.checkpoint.schemes import CheckpointLoader
 from cvcore.runner.checkpoint.seal import verify_file
+from cvcore.runner.checkpoint.writer import CheckpointWriter, snapshot
 from cvcore.runner.checkpoint.zoos import torchvision_url
 
 __all__ = [
     "CheckpointLoader",
+    "CheckpointWriter",
     "MissingCheckpointError",
     "StateDictError",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
+    "checkpoint_content",
     "find_latest_checkpoint",
     "get_state_dict",
     "load_checkpoint",
@@ -36,6 +40,7 @@ __all__ = [
     "point_latest_to",
     "read_checkpoint",
     "save_checkpoint",
+    "snapshot",
     "torchvision_url",
     "verify_file",
     "weights_to_cpu",

@@ -13,7 +13,7 @@ from torch import nn
 
 from cvcore.errors import CheckpointError
 from cvcore.log import get_logger
-from cvcore.parallel import is_module_wrapper
+from cvcore.parallel import MMFullyShardedDataParallel, is_module_wrapper
 from cvcore.runner.checkpoint.save import get_state_dict
 
 SIZE_MISMATCH = re.compile(r"size mismatch for (\S+):")
@@ -112,6 +112,8 @@ def _copy(module: nn.Module, state_dict: Mapping[str, Any]) -> Differences:
     metadata: Mapping[str, Any] = getattr(state_dict, "_metadata", None) or {}
     # One dict for all modules: hooks of old layouts rename keys in it before they are used.
     weights = dict(state_dict)
+    if isinstance(module, MMFullyShardedDataParallel):
+        return _sort_out(module, weights, *module.load_full_state_dict(weights), [])
     missing: list[str] = []
     unexpected: list[str] = []
     messages: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,9 @@ class Inert:
         self.arguments = arguments
 
 
-def inert_attribute(owner: Any, name: str) -> Inert:
+def inert_attribute(*arguments: Any) -> Inert:
     """Stands in for ``getattr``, which a file may name: looks nothing up."""
-    return Inert(owner, name)
+    return Inert(*arguments)
 
 
 def _safe() -> list[Any]:
@@ -83,14 +84,16 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
     if path.suffix == ".safetensors":
         return _read_safetensors(path, map_location)
     try:
-        with safe_globals(_safe()):
+        with safe_globals(_safe()), warnings.catch_warnings():
+            # Of a pickle protocol that the safe reader may not know: then it refuses by an error.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         named = GLOBAL.search(str(error))
         if named is None:
             raise damaged(path, "it is not in torch's format") from error
         raise CheckpointError(_not_data(path, named[1])) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
+    except Exception as error:  # what a reader meets in bytes that are not what it expects
         if "CUDA" in str(error):
             raise CheckpointError(
                 f"checkpoint {path} holds tensors of a CUDA device and there is none here: "

@@ -15,9 +15,10 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from cvcore.dist import is_main
 from cvcore.errors import CheckpointError
 from cvcore.fileio import FileClient, atomic_write
-from cvcore.parallel import is_module_wrapper
+from cvcore.parallel import MMFullyShardedDataParallel, is_module_wrapper
 from cvcore.runner.checkpoint.plain import to_plain
 from cvcore.runner.checkpoint.seal import write_sealed
 from cvcore.version import __version__
@@ -91,31 +92,53 @@ def save_checkpoint(
     Raises:
         CheckpointError: ``meta`` holds something that is not data, or the file cannot be written.
     """
+    content = checkpoint_content(model, optimizer, meta)
+    if content is not None:
+        write_checkpoint(content, filename, file_client_args)
+
+
+def checkpoint_content(
+    model: nn.Module,
+    optimizer: Optimizer | Mapping[str, Optimizer] | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """What :func:`save_checkpoint` writes, as plain data; arguments as there.
+
+    Returns:
+        None on ranks that do not write: of a sharded model, which all ranks put together.
+    """
     if meta is not None and not isinstance(meta, Mapping):
         raise TypeError(f"meta is a dict or None, not {type(meta).__name__}")
-    if is_module_wrapper(model):
-        model = model.module
+    sharded = isinstance(model, MMFullyShardedDataParallel)
+    states = model.full_optimizer_state if sharded else _optimizer_state
+    weights = model.full_state_dict() if sharded else weights_to_cpu(get_state_dict(model))
+    optimizers: Any = None
+    if isinstance(optimizer, Optimizer):
+        optimizers = states(optimizer)
+    elif optimizer is not None:
+        optimizers = {name: states(each) for name, each in optimizer.items()}
+    if sharded and not is_main():
+        return None
+    inner = model.module if is_module_wrapper(model) else model
     versions = {
         "cvcore_version": __version__,
         "torch_version": str(torch.__version__),
         "time": time.asctime(),
     }
     all_meta = {**(meta or {}), **versions}
-    if getattr(model, "CLASSES", None) is not None:
-        all_meta["CLASSES"] = model.CLASSES
-    weights = weights_to_cpu(get_state_dict(model))
+    if getattr(inner, "CLASSES", None) is not None:
+        all_meta["CLASSES"] = inner.CLASSES
     content: dict[str, Any] = {
         "meta": to_plain(all_meta, "meta"),
         "state_dict": _plain_weights(weights),
     }
-    if isinstance(optimizer, Optimizer):
-        content["optimizer"] = to_plain(optimizer.state_dict(), "optimizer")
-    elif optimizer is not None:
-        content["optimizer"] = {
-            name: to_plain(each.state_dict(), f"optimizer.{name}")
-            for name, each in optimizer.items()
-        }
-    write_checkpoint(content, filename, file_client_args)
+    if optimizers is not None:
+        content["optimizer"] = to_plain(optimizers, "optimizer")
+    return content
+
+
+def _optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
+    return optimizer.state_dict()
 
 
 def _plain_weights(weights: StateDict) -> StateDict:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cvcore.dist import all_gather_object, allreduce_params, get_dist_info
+from cvcore.dist import all_gather_object, allreduce_params, is_main
 from cvcore.fileio import FileClient
+from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.hook import Hook
-from cvcore.runner.random_state import get_random_state
 from cvcore.runner.registry import HOOKS
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class CheckpointHook(Hook):
         filename_tmpl: Name of the files, with ``{}`` for the number of the epoch or iteration.
         meta: More for the checkpoints to carry.
         create_symlink: Let ``latest.pth`` stand for the newest one.
+        async_save: Write beside the training, from a copy of the weights in memory. An error
+            surfaces at the next checkpoint, or at the end of the run, which waits for the last.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class CheckpointHook(Hook):
         filename_tmpl: str | None = None,
         meta: dict[str, Any] | None = None,
         create_symlink: bool = True,
+        async_save: bool = False,
     ) -> None:
         self.interval = interval
         self.by_epoch = by_epoch
@@ -80,6 +84,7 @@ class CheckpointHook(Hook):
         self.filename_tmpl = filename_tmpl or ("epoch_{}.pth" if by_epoch else "iter_{}.pth")
         self.meta = meta
         self.create_symlink = create_symlink
+        self.async_save = async_save
         self.file_client: Any = None
 
     def before_run(self, runner: BaseRunner) -> None:
@@ -88,6 +93,7 @@ class CheckpointHook(Hook):
             self.out_dir, runner.work_dir, self.file_client_args
         )
         self.create_symlink = self.create_symlink and self.file_client.allow_symlink
+        runner.checkpoint_writer.background = self.async_save
         runner.logger.info("checkpoints go to %s", self.out_dir)
 
     def after_train_epoch(self, runner: BaseRunner) -> None:
@@ -112,8 +118,9 @@ class CheckpointHook(Hook):
         if self.sync_buffer:
             allreduce_params(runner.model.buffers())
         # Every rank's, so that each draws on from its own when the run is resumed.
-        states = all_gather_object(get_random_state())
-        if get_dist_info()[0] != 0:
+        states = all_gather_object(runner.random_state_to_save())
+        # All ranks put a sharded model together; rank 0 has all of any other.
+        if not is_main() and not isinstance(runner.model, MMFullyShardedDataParallel):
             return
         name = self.filename_tmpl.format(number)
         folder = str(self.out_dir)
@@ -127,15 +134,21 @@ class CheckpointHook(Hook):
         if runner.meta is not None:
             messages = runner.meta.setdefault("hook_msgs", {})
             messages["last_ckpt"] = self.file_client.join_path(folder, name)
-        if self.max_keep_ckpts > 0:
-            self._remove_old(folder, number)
+        if self.max_keep_ckpts > 0 and is_main():
+            # Behind the new one in the writer's queue, so never before that is on the disk.
+            runner.checkpoint_writer.run(partial(self._remove_old, folder, number))
 
     def _remove_old(self, folder: str, newest: int) -> None:
-        """Remove all but the newest ``max_keep_ckpts`` of those up to number ``newest``."""
+        """Remove all but the newest ``max_keep_ckpts`` of those up to number ``newest``.
+
+        If that one is not there, whatever the reason, all of them stay.
+        """
         before, _, after = self.filename_tmpl.partition("{}")
         pattern = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}")
         names = self.file_client.list_dir_or_file(folder, list_dir=False)
         found = [match for name in names if (match := pattern.fullmatch(str(name)))]
         numbers = sorted((int(match[1]), match[0]) for match in found if int(match[1]) <= newest)
+        if not numbers or numbers[-1][0] != newest:
+            return
         for _, name in numbers[: -self.max_keep_ckpts]:
             self.file_client.remove(self.file_client.join_path(folder, name))

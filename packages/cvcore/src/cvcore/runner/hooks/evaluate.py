@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ from torch import distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from cvcore.dist import broadcast_object, get_dist_info, is_distributed
+from cvcore.dist import broadcast_object, is_distributed, is_main, patient_group
 from cvcore.errors import CvcoreError
+from cvcore.interrupt import Interrupted, abandonable
+from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.checkpoint import read_checkpoint
 from cvcore.runner.hook import Hook
 from cvcore.runner.hooks.checkpoint import output_folder
 from cvcore.runner.hooks.logger.base import LoggerHook
+from cvcore.runner.iter_based import set_sampler_epoch
 from cvcore.runner.random_state import preserved_random_state
 from cvcore.runner.testing import multi_gpu_test, single_gpu_test
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 INF = float("inf")
 GREATER_KEYS = ("acc", "top", "AR@", "auc", "precision", "mAP", "mDice", "mIoU", "mAcc", "aAcc")
 LESS_KEYS = ("loss",)
+CUT_SHORT = "evaluation_cut_short"  # names the iteration, among the hooks' messages
 
 
 class EvalHook(Hook):
@@ -146,7 +151,8 @@ class EvalHook(Hook):
                 self.after_train_iter(runner)
 
     def before_train_epoch(self, runner: BaseRunner) -> None:
-        """Evaluate before the first epoch, if ``start`` asks for it."""
+        """Evaluate before the first epoch, if ``start`` or an earlier stop asks for it."""
+        self.before_epoch(runner)
         if self.by_epoch and self.initial_flag:
             self.initial_flag = False
             if self.start is not None and runner.epoch >= self.start:
@@ -160,7 +166,27 @@ class EvalHook(Hook):
             if isinstance(hook, LoggerHook):
                 hook.after_train_iter(runner)
         runner.log_buffer.clear()
+        try:
+            self._evaluate_apart(runner)
+        except Interrupted:
+            if runner.meta is None:
+                runner.meta = {}
+            runner.meta.setdefault("hook_msgs", {})[CUT_SHORT] = runner.iter + 1
+            raise
+
+    def before_epoch(self, runner: BaseRunner) -> None:
+        """Evaluate as after the iteration before, where a signal cut the evaluation short."""
+        due = (runner.meta or {}).get("hook_msgs", {}).pop(CUT_SHORT, None)
+        if due != runner.iter or self.by_epoch:
+            return
+        runner._iter -= 1
+        outer, runner.moment = runner.moment, "after_train_iter"
         self._evaluate_apart(runner)
+        for hook in runner.hooks:
+            if isinstance(hook, LoggerHook):
+                hook.after_train_iter(runner)
+        runner.moment = outer
+        runner._iter += 1
 
     def after_train_epoch(self, runner: BaseRunner) -> None:
         """Evaluate, if it is time."""
@@ -168,6 +194,8 @@ class EvalHook(Hook):
             self._evaluate_apart(runner)
 
     def _evaluate_apart(self, runner: BaseRunner) -> None:
+        # Every evaluation draws the same, however many were before it in this process.
+        set_sampler_epoch(self.dataloader, 0)
         with preserved_random_state():
             self._do_evaluate(runner)
         runner.model.train()
@@ -178,7 +206,9 @@ class EvalHook(Hook):
         self._score(runner, results)
 
     def _score(self, runner: BaseRunner, results: Any) -> None:
-        key_score = self.evaluate(runner, results)
+        self._keep_if_best(runner, self.evaluate(runner, results))
+
+    def _keep_if_best(self, runner: BaseRunner, key_score: float | None) -> None:
         if self.save_best is not None and key_score is not None:
             self._save_ckpt(runner, key_score)
 
@@ -191,7 +221,10 @@ class EvalHook(Hook):
 
     def evaluate(self, runner: BaseRunner, results: Any) -> float | None:
         """Score the results and log the scores; returns the one that decides about the best."""
-        scores = self.dataloader.dataset.evaluate(results, logger=runner.logger, **self.eval_kwargs)
+        with abandonable():  # it can take minutes, and changes nothing of the run
+            scores = self.dataloader.dataset.evaluate(
+                results, logger=runner.logger, **self.eval_kwargs
+            )
         runner.log_buffer.output.update(scores)
         runner.log_buffer.ready = True
         if self.save_best is None:
@@ -224,8 +257,8 @@ class EvalHook(Hook):
         self.best_ckpt_path = str(self.file_client.join_path(self.out_dir, name))
         messages.update(best_score=float(key_score), best_ckpt=self.best_ckpt_path)
         runner.save_checkpoint(self.out_dir, filename_tmpl=name, create_symlink=False)
-        if previous and previous != self.best_ckpt_path and self.file_client.isfile(previous):
-            self.file_client.remove(previous)
+        if previous and previous != self.best_ckpt_path and is_main():
+            runner.checkpoint_writer.run(partial(self._remove, previous))
         runner.logger.info(
             "best %s so far: %.4f at %s %d, saved as %s",
             self.key_indicator,
@@ -234,6 +267,10 @@ class EvalHook(Hook):
             number,
             name,
         )
+
+    def _remove(self, path: str) -> None:
+        if self.file_client.isfile(path):
+            self.file_client.remove(path)
 
 
 class DistEvalHook(EvalHook):
@@ -294,6 +331,11 @@ class DistEvalHook(EvalHook):
         self.tmpdir = tmpdir
         self.gpu_collect = gpu_collect
 
+    def before_run(self, runner: BaseRunner) -> None:
+        """As that of EvalHook; and all ranks make the group in which they will wait."""
+        super().before_run(runner)
+        patient_group()
+
     def _do_evaluate(self, runner: BaseRunner) -> None:
         if self.broadcast_bn_buffer:
             self._broadcast_bn_buffer(runner)
@@ -302,18 +344,30 @@ class DistEvalHook(EvalHook):
             runner.model, self.dataloader, tmpdir=tmpdir, gpu_collect=self.gpu_collect
         )
         failure: BaseException | None = None
-        if get_dist_info()[0] == 0:
+        score: float | None = None
+        sharded = isinstance(runner.model, MMFullyShardedDataParallel)
+        if is_main():
             runner.log_buffer.output["eval_iter_num"] = len(self.dataloader)
             try:
-                self._score(runner, results)
-            except Exception as error:
+                score = self.evaluate(runner, results)
+                if not sharded:
+                    self._keep_if_best(runner, score)
+            except (Exception, Interrupted) as error:
                 failure = error
-        # The other ranks wait here, and stop too if rank 0 could not score.
-        text = broadcast_object(None if failure is None else f"{type(failure).__name__}: {failure}")
+        # The others wait here as long as it takes, and stop too if rank 0 could not score.
+        text = None if failure is None else f"{type(failure).__name__}: {failure}"
+        signum = failure.signum if isinstance(failure, Interrupted) else None
+        told = (text, signum, score, self.rule, self.key_indicator)
+        told = broadcast_object(told, group=patient_group())
+        text, signum, score, self.rule, self.key_indicator = told
         if failure is not None:
             raise failure
+        if signum is not None:
+            raise Interrupted(signum)
         if text is not None:
             raise CvcoreError(f"the evaluation failed on rank 0: {text}")
+        if sharded:  # which all ranks have to put together
+            self._keep_if_best(runner, score)
 
     def _broadcast_bn_buffer(self, runner: BaseRunner) -> None:
         if not is_distributed():

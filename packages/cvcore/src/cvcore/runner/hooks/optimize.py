@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from cvcore.errors import NonFiniteError
 from cvcore.runner.fp16 import (
     autocast,
     device_type_of,
@@ -19,35 +20,43 @@ from cvcore.runner.fp16 import (
     wrap_fp16_model,
 )
 from cvcore.runner.hook import Hook
+from cvcore.runner.nonfinite import NonFiniteGuard
 from cvcore.runner.registry import HOOKS
 from cvcore.runner.step import OptimizerStep, require_finite_loss
 
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
 
+GRADIENTS = "gradients"  # of the first part of a step, among the hooks' messages
+
 
 @HOOKS.register_module()
 class OptimizerHook(Hook):
     """Backward and step after every training iteration.
 
-    A loss or a gradient that is not finite stops the run before the weights change.
+    A loss or a gradient that is not finite stops the run before the weights change, or lets the
+    iteration be skipped; the batch goes into a file in the work dir, for ``detcore replay``.
 
     Args:
         grad_clip: ``dict(max_norm=..., norm_type=2)``; None does not clip. With it the norm before
             clipping is logged as ``grad_norm``.
         detect_anomalous_params: Log the parameters that the loss does not depend on. Slow; to
             find the cause of an error of a distributed run.
+        on_nonfinite: ``'stop'``, ``'skip'`` or ``'skip(max=5)'``: at most so many iterations in a
+            row.
     """
 
     def __init__(
         self,
         grad_clip: Mapping[str, Any] | None = None,
         detect_anomalous_params: bool = False,
+        on_nonfinite: str | Mapping[str, Any] = "stop",
     ) -> None:
         if grad_clip is not None and "max_norm" not in grad_clip:
             raise ValueError(f"grad_clip needs max_norm; given {dict(grad_clip)}")
         self.grad_clip = grad_clip
         self.detect_anomalous_params = detect_anomalous_params
+        self.guard = NonFiniteGuard(on_nonfinite)
         self.step = OptimizerStep(grad_clip)
 
     def clip_grads(self, params: Iterable[nn.Parameter]) -> Tensor | None:
@@ -57,22 +66,46 @@ class OptimizerHook(Hook):
             return None
         return nn.utils.clip_grad_norm_(with_gradient, **self.grad_clip)
 
+    def before_train_iter(self, runner: BaseRunner) -> None:
+        """Remember what the forward pass will change."""
+        self.guard.before(runner.model)
+
     def after_train_iter(self, runner: BaseRunner) -> None:
         """Check the loss, go backward, step."""
-        self.check(runner)
+        if not self.check(runner):
+            return
         self.step.zero_grad(runner.optimizer, runner.model)
         self.step.backward(runner.outputs["loss"])
         self.update(runner)
+        self.guard.after()
 
-    def check(self, runner: BaseRunner) -> None:
-        """Stop at a loss that is not finite, and look for unused parameters if asked to."""
-        require_finite_loss(runner.outputs, runner.data_batch, runner.iter + 1)
+    def check(self, runner: BaseRunner) -> bool:
+        """Whether the loss is finite; look for unused parameters if asked to.
+
+        Raises:
+            NonFiniteError: It is not, and the run has to stop.
+        """
+        try:
+            require_finite_loss(runner.outputs, runner.data_batch, runner.iter + 1)
+        except NonFiniteError as error:
+            self.guard.failed(runner, error)
+            return False
         if self.detect_anomalous_params:
             self.detect_anomalous_parameters(runner.outputs["loss"], runner)
+        return True
 
     def update(self, runner: BaseRunner) -> None:
-        """Step, and log the norm of the gradients if they are clipped."""
-        norm = self.step.update(runner.optimizer, runner.model)
+        """Step, and log the norm of the gradients if they are clipped.
+
+        Raises:
+            NonFiniteError: A gradient is not finite, and the run has to stop.
+        """
+        try:
+            norm = self.step.update(runner.optimizer, runner.model)
+        except NonFiniteError as error:
+            self.guard.failed(runner, error)
+            self.step.zero_grad(runner.optimizer, runner.model)
+            return
         if norm is not None:
             values = {"grad_norm": float(norm)}
             runner.log_buffer.update(values, runner.outputs["num_samples"])
@@ -112,18 +145,49 @@ class GradientCumulativeOptimizerHook(OptimizerHook):
             raise ValueError(f"cumulative_iters is a number from 1 on, not {cumulative_iters!r}")
         self.cumulative_iters = cumulative_iters
         self._warned = False
+        self._shares = 0  # iterations that the present step has the gradients of
 
     def after_train_iter(self, runner: BaseRunner) -> None:
         """Add this iteration's share of the gradients; step at the last of them."""
         if not self._warned:
             self._warned = True
             self._warn(runner)
-        self.check(runner)
         if runner.iter % self.cumulative_iters == 0:
             self.step.zero_grad(runner.optimizer, runner.model)
-        self.step.backward(runner.outputs["loss"] / self.group_size(runner))
-        if self.every_n_iters(runner, self.cumulative_iters) or self.is_last_iter(runner):
+            self._shares = 0
+        if self.check(runner):  # a skipped iteration has no share in its step
+            self.step.backward(runner.outputs["loss"] / self.group_size(runner))
+            self._shares += 1
+        last = self.every_n_iters(runner, self.cumulative_iters) or self.is_last_iter(runner)
+        if last and self._shares:
             self.update(runner)
+        if self.cumulative_iters > 1:
+            self._carry(runner, between_steps=last)
+        self.guard.after()
+
+    def _carry(self, runner: BaseRunner, between_steps: bool) -> None:
+        """Let a checkpoint that is written inside a step hold the gradients of its first part."""
+        if runner.meta is None:
+            runner.meta = {}
+        messages = runner.meta.setdefault("hook_msgs", {})
+        messages.pop(GRADIENTS, None)
+        if not between_steps:
+            messages[GRADIENTS] = {
+                name: param.grad
+                for name, param in runner.model.named_parameters()
+                if param.grad is not None
+            }
+
+    def _take_up(self, runner: BaseRunner) -> bool:
+        """Put the gradients of a resumed checkpoint back; False if it has none."""
+        saved = (runner.meta or {}).get("hook_msgs", {}).pop(GRADIENTS, None)
+        if not saved:
+            return False
+        for name, param in runner.model.named_parameters():
+            if name in saved:
+                param.grad = saved[name].to(param.device)
+        self._shares = 1
+        return True
 
     def group_size(self, runner: BaseRunner) -> int:
         """Iterations of the present step: fewer in the last one, if the run does not divide."""
@@ -136,7 +200,7 @@ class GradientCumulativeOptimizerHook(OptimizerHook):
         return any(isinstance(each, _BatchNorm) for each in module.modules())
 
     def _warn(self, runner: BaseRunner) -> None:
-        if runner.iter % self.cumulative_iters:
+        if runner.iter % self.cumulative_iters and not self._take_up(runner):
             runner.logger.warning(
                 "resumed at iteration %d, inside a step of %d iterations: the gradients of its "
                 "first part are lost",
@@ -218,6 +282,7 @@ class Fp16OptimizerHook(OptimizerHook):
         loss_scale: A fixed scale, ``'dynamic'``, or the arguments of ``torch.amp.GradScaler``.
         distributed: As ``coalesce``.
         detect_anomalous_params: See OptimizerHook.
+        on_nonfinite: See OptimizerHook.
         dtype: ``'bfloat16'``, which newer GPUs compute too and which needs no loss scale, or
             ``'float16'``; None is the device's own.
     """
@@ -230,9 +295,10 @@ class Fp16OptimizerHook(OptimizerHook):
         loss_scale: float | str | Mapping[str, Any] = 512.0,
         distributed: bool = True,
         detect_anomalous_params: bool = False,
+        on_nonfinite: str | Mapping[str, Any] = "stop",
         dtype: str | None = None,
     ) -> None:
-        super().__init__(grad_clip, detect_anomalous_params)
+        super().__init__(grad_clip, detect_anomalous_params, on_nonfinite)
         self.coalesce = coalesce
         self.bucket_size_mb = bucket_size_mb
         self.distributed = distributed
@@ -263,6 +329,7 @@ class GradientCumulativeFp16OptimizerHook(GradientCumulativeOptimizerHook):
         distributed: See Fp16OptimizerHook.
         cumulative_iters: Iterations of a step.
         detect_anomalous_params: See OptimizerHook.
+        on_nonfinite: See OptimizerHook.
         dtype: ``'bfloat16'``, which newer GPUs compute too and which needs no loss scale, or
             ``'float16'``; None is the device's own.
     """
@@ -276,10 +343,14 @@ class GradientCumulativeFp16OptimizerHook(GradientCumulativeOptimizerHook):
         distributed: bool = True,
         cumulative_iters: int = 1,
         detect_anomalous_params: bool = False,
+        on_nonfinite: str | Mapping[str, Any] = "stop",
         dtype: str | None = None,
     ) -> None:
         super().__init__(
-            cumulative_iters, grad_clip=grad_clip, detect_anomalous_params=detect_anomalous_params
+            cumulative_iters,
+            grad_clip=grad_clip,
+            detect_anomalous_params=detect_anomalous_params,
+            on_nonfinite=on_nonfinite,
         )
         self.coalesce = coalesce
         self.bucket_size_mb = bucket_size_mb
