@@ -218,8 +218,11 @@ def _areas(
 ) -> tuple[np.ndarray, int]:
     """(A,) the stated areas, and how many are not; those are of the mask, else of the box."""
     stated = [annotation.get("area") for annotation in annotations]
-    areas = np.array(stated or [0.0][:0])
-    if areas.dtype.kind not in "iuf":
+    try:
+        areas = np.array(stated or [0.0][:0])
+    except ValueError:  # a list among numbers
+        areas = np.array([], dtype=object)
+    if areas.dtype.kind not in "iuf" or areas.ndim != 1:
         areas = np.array([_number(value) for value in stated], dtype=np.float64)
     areas = areas.astype(np.float64)
     missing = np.flatnonzero(np.isnan(areas)).tolist()
