@@ -103,7 +103,7 @@ def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str,
     torch.backends.cudnn.benchmark = cfg.get("cudnn_benchmark", False)
     import_custom_modules(cfg)
     settle_classes(cfg)
-    rank, _ = get_dist_info()
+    rank, world_size = get_dist_info()
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = open_log(cfg, timestamp, rank)
     seed = set_seeds(cfg, options, rank, logger)
