@@ -14,3 +14,4 @@ model = dict(
 
 log_config = dict(interval=20)
 checkpoint_config = dict(interval=3, max_keep_ckpts=2)
+auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for

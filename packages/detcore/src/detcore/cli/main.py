@@ -15,13 +15,20 @@ VERBS = {
     "train": "a config to a trained detector",
     "test": "a config and a checkpoint to metrics",
     "predict": "a checkpoint and photographs to pictures",
+    "analyze": "curves of runs, figures of results, errors, comparisons",
     "demo": "draw a data set, train on it, evaluate, show",
     "replay": "run a training iteration again that went wrong",
     "check": "what is wrong with images and annotations",
     "browse": "training samples as pictures, after their transforms",
-    "config": "print a config with everything it inherits",
+    "config": "print a config with everything it inherits, compare two, list",
     "zoo": "list the configs that are shipped; check a folder of others",
     "convert": "annotations and weights of other projects to those of detcore",
+    "split": "a COCO json into train, val and test, or into folds",
+    "anchors": "anchor sizes that fit a data set",
+    "flops": "parameters and multiply-adds of a model",
+    "benchmark": "images a second of a model",
+    "publish": "a checkpoint to give away: without optimizer, with a hash",
+    "env": "versions and devices",
 }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-DESCRIPTION = "Run a training iteration again that went wrong: detcore replay nonfinite_iter_7.pth"
+DESCRIPTION = (
+    "Run a training iteration again that went wrong. Example: detcore replay nonfinite_iter_7.pth"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
