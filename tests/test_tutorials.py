@@ -142,7 +142,9 @@ def test_a_command_that_does_not_work_fails(shown: str, tmp_path: Path) -> None:
 
 def test_snippets_of_a_page_share_their_names(tmp_path: Path) -> None:
     page = tmp_path / "right.md"
-    page.write_text("```python\nx = 1\n```\n\n```python\n# a.py\ny = 2\n```\n\n```python\nx + 1\n```\n")
+    page.write_text(
+        "```python\nx = 1\n```\n\n```python\n# a.py\ny = 2\n```\n\n```python\nx + 1\n```\n"
+    )
     reader = Reader(tmp_path)
     assert reader.follow(page) == 3
     assert reader.names["x"] == 1
