@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from cvcore.dist import set_random_seed as set_random_seed
     from detcore.apis.config_files import find_config as find_config
     from detcore.apis.config_files import read_config as read_config
+    from detcore.apis.detector import Detector as Detector
     from detcore.apis.infer import async_inference_detector as async_inference_detector
     from detcore.apis.infer import inference_detector as inference_detector
     from detcore.apis.infer import init_detector as init_detector
     from detcore.apis.infer import show_result_pyplot as show_result_pyplot
+    from detcore.apis.predictions import Prediction as Prediction
+    from detcore.apis.predictions import Predictions as Predictions
     from detcore.apis.run import RunOptions as RunOptions
     from detcore.apis.run import run_training as run_training
     from detcore.apis.test import multi_gpu_test as multi_gpu_test
@@ -24,9 +27,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "cvcore.dist": "init_random_seed set_random_seed",
     "detcore.apis.config_files": "find_config read_config",
+    "detcore.apis.detector": "Detector",
     "detcore.apis.infer": (
         "async_inference_detector inference_detector init_detector show_result_pyplot"
     ),
+    "detcore.apis.predictions": "Prediction Predictions",
     "detcore.apis.run": "RunOptions run_training",
     "detcore.apis.test": "multi_gpu_test single_gpu_test",
     "detcore.apis.train": "get_root_logger train_detector",

@@ -1,0 +1,82 @@
+"""A detector in three lines: load, predict, save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cvcore import Config
+from detcore.apis.infer import inference_detector, init_detector
+from detcore.apis.pictures import PictureInputs, load_pictures
+from detcore.apis.predictions import Prediction, Predictions, prediction_of
+from detcore.errors import OptionError
+
+
+class Detector:
+    """A trained model, ready for pictures of any kind.
+
+    Args:
+        checkpoint: Path or address of a checkpoint, or a model from ``init_detector``.
+        config: For a checkpoint that holds no config of its own: a path, a bare name, a Config.
+        device: Such as ``cpu`` or ``cuda:0``; CUDA where there is one by default.
+
+    Raises:
+        DetcoreError: The checkpoint holds no config and none is given.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path | nn.Module,
+        config: str | Path | Config | None = None,
+        *,
+        device: str | torch.device | None = None,
+    ) -> None:
+        if isinstance(checkpoint, nn.Module):
+            self.model = checkpoint
+        else:
+            self.model = init_detector(config, checkpoint, device=device)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of what it finds, in label order."""
+        return list(self.model.CLASSES)
+
+    def predict(
+        self, pictures: PictureInputs, *, score_thr: float = 0.3, batch_size: int = 1
+    ) -> Predictions:
+        """Find the objects on one picture or many.
+
+        Args:
+            pictures: A path, a folder, a glob, an http(s) address, a BGR array as ``imread`` and
+                OpenCV give it, a Pillow image, or a list of these.
+            score_thr: Objects below this score are left out.
+            batch_size: Pictures that go through the network together.
+
+        Returns:
+            One prediction a picture, also where there is a single picture; it keeps the pixels,
+            so that for more pictures than fit into memory :meth:`stream` is the way.
+        """
+        found = self.stream(pictures, score_thr=score_thr, batch_size=batch_size)
+        return Predictions(list(found))
+
+    def stream(
+        self, pictures: PictureInputs, *, score_thr: float = 0.3, batch_size: int = 1
+    ) -> Iterator[Prediction]:
+        """As :meth:`predict`, one picture after the other, holding one batch at a time."""
+        if batch_size < 1:
+            raise OptionError(f"batch_size is a number from 1 on, not {batch_size}")
+        loaded = load_pictures(pictures)
+        while batch := list(islice(loaded, batch_size)):
+            results = inference_detector(self.model, [picture.pixels for picture in batch])
+            for picture, result in zip(batch, results, strict=True):
+                yield prediction_of(
+                    picture.pixels,
+                    result,
+                    self.class_names,
+                    score_thr=score_thr,
+                    source=picture.source,
+                )
