@@ -41,6 +41,7 @@ FLOORS = {
         ["boxes", "visualization"],
         ["evaluation", "matching"],
         ["compat", "datasets", "models"],
+        ["report"],
         ["apis"],
         ["cli"],
     ],

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from cvcore.errors import CvcoreError
 from cvcore.runner import BaseRunner, DistEvalHook, EvalHook
+from cvcore.runner.hooks.evaluate import EvalListener
 
 
 class Scored(Dataset):
@@ -42,6 +43,7 @@ def run(
         length: dict[str, int],
         start_at: tuple[int, int] = (0, 0),
         kind: type[EvalHook] = EvalHook,
+        listeners: Sequence[EvalListener] = (),
         **arguments: Any,
     ) -> tuple[BaseRunner, Scored]:
         dataset = Scored(scores)
@@ -57,7 +59,9 @@ def run(
         runner = make_runner(model=model, **length)
         runner._epoch, runner._iter = start_at
         runner.register_training_hooks({"policy": "fixed"}, {})
-        runner.register_hook(kind(DataLoader(dataset), **arguments), "LOW")
+        hook = kind(DataLoader(dataset), **arguments)
+        hook.listeners += listeners
+        runner.register_hook(hook, "LOW")
         runner.run([[torch.ones(2, 2)] * 4], [("train", 1)])
         return runner, dataset
 
@@ -104,6 +108,19 @@ def test_results_and_options_reach_the_dataset_and_scores_the_log(
     assert runner.log_buffer.output == {"eval_iter_num": 2, "mAP": 0.0}
     assert runner.log_buffer.ready
     assert runner.model.training
+
+
+def test_listeners_hear_of_every_evaluation(
+    run: Callable[..., tuple[BaseRunner, Scored]],
+) -> None:
+    heard: list[tuple[int, Any, dict[str, float]]] = []
+    run(
+        many(2),
+        {"max_epochs": 2},
+        listeners=[lambda runner, results, scores: heard.append((runner.epoch, results, scores))],
+    )
+
+    assert heard == [(0, [0.0, 1.0], {"mAP": 0.0}), (1, [0.0, 1.0], {"mAP": 1.0})]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from cvcore.runner import (
 from detcore.apis.checks import check_num_classes
 from detcore.apis.device import choose_device
 from detcore.apis.hooks.figures import ClassFiguresHook
+from detcore.apis.reporting import commands_of, report_writer
 from detcore.apis.resume import start_from
 from detcore.apis.test import multi_gpu_test, single_gpu_test
 from detcore.datasets import build_dataloader, build_dataset, replace_ImageToTensor
@@ -221,11 +222,14 @@ def register_evaluation(
     settings = dict(cfg.get("evaluation") or {})
     settings.setdefault("by_epoch", cfg["runner"]["type"] != "IterBasedRunner")
     # Below the checkpoint hook, as users' hook orders expect of an EvalHook.
-    hook: Hook
+    hook: EvalHook
     if distributed:
         hook = DistEvalHook(loader, test_fn=multi_gpu_test, **settings)
     else:
         hook = EvalHook(loader, test_fn=single_gpu_test, **settings)
+    writer = report_writer(cfg, loader.dataset, commands=commands_of(cfg))
+    if writer is not None:
+        hook.listeners.append(writer)
     runner.register_hook(hook, priority="LOW")
     runner.register_hook(ClassFiguresHook(loader.dataset), priority="VERY_LOW")
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("config", help="path of a config, or the bare name of one that detcore ships")
     add("checkpoint", help="weights to evaluate, or results that were written (.json, .pkl)")
-    add("--work-dir", help="folder for the metrics as JSON")
+    add("--work-dir", help="folder for the metrics as JSON and the report")
     add("--out", help="write the raw results, or an RPN's proposals, to this .pkl or .json file")
     add("--fuse-conv-bn", action="store_true", help="fold batch norms into convolutions first")
     add("--gpu-ids", type=int, nargs="+", metavar="I", help="use the first listed")
@@ -74,10 +74,13 @@ def run(args: argparse.Namespace) -> int:
     if args.format_only:
         write_formatted(dataset, results, options, args)
     if args.eval:
-        report(dataset.evaluate(results, **evaluation_options(cfg, args.eval, options)), args)
+        metrics = dataset.evaluate(results, **evaluation_options(cfg, args.eval, options))
+        report(metrics, args)
         found = getattr(dataset, "class_figures", {})
         if args.work_dir and found:
             write_class_figures(args.work_dir, found)
+        if args.work_dir:
+            write_page(cfg, args, dataset, results, metrics)
     return 0
 
 
@@ -178,6 +181,34 @@ def report(metrics: Mapping[str, Any], args: argparse.Namespace) -> None:
         dump(
             {"config": args.config, "checkpoint": args.checkpoint, "metric": dict(metrics)}, target
         )
+
+
+def write_page(
+    cfg: Config,
+    args: argparse.Namespace,
+    dataset: Any,
+    results: list[Any],
+    metrics: Mapping[str, Any],
+) -> None:
+    """``WORK_DIR/report``, with the curves of the training if that is where it was."""
+    from detcore.apis.reporting import FOLDER, METRICS, report_writer
+    from detcore.report import read_curves
+
+    work_dir = Path(args.work_dir)
+    command = (
+        f"detcore-test {args.config} {args.checkpoint} --eval {' '.join(args.eval)} "
+        f"--work-dir {work_dir}"
+    )
+    writer = report_writer(cfg, dataset, commands=[command], checkpoint=args.checkpoint)
+    if writer is None:
+        return
+    curves = read_curves(work_dir / METRICS)
+    try:
+        page = writer.write(results, metrics, work_dir / FOLDER, curves, {})
+    except DetcoreError as error:
+        sys.stdout.write(f"no report: {error}\n")
+    else:
+        sys.stdout.write(f"report: {page}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
 
 INF = float("inf")
+# Called with the runner, the results and their scores, on the rank that scores.
+EvalListener = Callable[["BaseRunner", Any, Mapping[str, Any]], None]
 GREATER_KEYS = ("acc", "top", "AR@", "auc", "precision", "mAP", "mDice", "mIoU", "mAcc", "aAcc")
 LESS_KEYS = ("loss",)
 CUT_SHORT = "evaluation_cut_short"  # names the iteration, among the hooks' messages
@@ -95,6 +97,7 @@ class EvalHook(Hook):
         self.file_client_args = file_client_args
         self.file_client: Any = None
         self.eval_kwargs = eval_kwargs
+        self.listeners: list[EvalListener] = []
         self.initial_flag = True
         self.best_ckpt_path: str | None = None
         self.rule: str | None = None
@@ -227,6 +230,8 @@ class EvalHook(Hook):
             )
         runner.log_buffer.output.update(scores)
         runner.log_buffer.ready = True
+        for listener in self.listeners:
+            listener(runner, results, scores)
         if self.save_best is None:
             return None
         if not scores:
