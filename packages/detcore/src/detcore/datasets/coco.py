@@ -307,7 +307,7 @@ class CocoDataset(CustomDataset):
             if not len(detections):
                 print_log(f"not a single detection for {name}: its figures are 0", logger, WARNING)
             found = evaluate_coco(
-                self.truths(masks=name == "segm"),
+                self._truths(masks=name == "segm"),
                 detections,
                 self.img_ids,
                 self.cat_ids,
@@ -334,7 +334,11 @@ class CocoDataset(CustomDataset):
             raise AnnotationError("metric 'segm' needs masks, and the results hold boxes only")
         return coco_results.masks_of(results, self.img_ids, self.cat_ids)
 
-    def truths(self, masks: bool) -> CocoObjects:
+    def truths(self, masks: bool = False) -> CocoObjects:
+        """What an evaluation compares detections with, by the ids of the annotation file."""
+        return self._truths(masks)
+
+    def _truths(self, masks: bool) -> CocoObjects:
         """Every annotation of the chosen classes, crowds and tiny ones too, as COCO's rules say."""
         records, image_of = self.records, self.records.image_of
         rows = np.flatnonzero(self._row_labels >= 0)
