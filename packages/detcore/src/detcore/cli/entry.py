@@ -6,18 +6,42 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from cvcore.errors import CvcoreError
+from cvcore.errors import CvcoreError, hint
 from cvcore.interrupt import Interrupted
 
 Run = Callable[[argparse.Namespace], int]
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers an option it does not know with the nearest ones."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but for what it says of unknown options."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = sorted(_options(self))
+            words = [f"{word}{hint(word.partition('=')[0], known)}" for word in unknown]
+            self.error(f"unknown: {', '.join(words)}")
+        return found
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """The long options of a parser and of its actions' parsers."""
+    options = {name for name in parser._option_string_actions if name.startswith("--")}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                options |= _options(inner)
+    return options
 
 
 def main_of(
@@ -28,7 +52,7 @@ def main_of(
     argv: Sequence[str] | None = None,
 ) -> int:
     """Parse and run a verb that is a command of its own."""
-    parser = argparse.ArgumentParser(prog=verb, description=description)
+    parser = Parser(prog=verb, description=description)
     add_arguments(parser)
     return guarded(run, parser.parse_args(argv))
 

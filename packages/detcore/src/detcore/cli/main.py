@@ -15,6 +15,7 @@ VERBS = {
     "train": "a config to a trained detector",
     "test": "a config and a checkpoint to metrics",
     "predict": "a checkpoint and photographs to pictures",
+    "analyze": "curves of runs, figures of results, errors, comparisons",
     "demo": "draw a data set, train on it, evaluate, show",
     "replay": "run a training iteration again that went wrong",
     "check": "what is wrong with images and annotations",

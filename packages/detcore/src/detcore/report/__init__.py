@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from detcore.report.analyse import Analysis, Report, RunFacts, analyse
-from detcore.report.series import RunCurves, read_curves
+from detcore.report.series import RunCurves, curves_of, read_curves
 from detcore.report.write import write_report
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "RunCurves",
     "RunFacts",
     "analyse",
+    "curves_of",
     "read_curves",
     "write_report",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detcore.datasets.seeded import SeededDataset
 from detcore.report.classes import ClassFigures, class_figures
 from detcore.report.confusion import confusion_matrix
 from detcore.report.errors import ErrorKind, error_kinds
@@ -75,6 +76,8 @@ def analyse(
     Raises:
         DetcoreError: The dataset or the results are of a kind that has no boxes with classes.
     """
+    while isinstance(dataset, SeededDataset):  # what a loader holds
+        dataset = dataset.dataset
     names = [str(name) for name in getattr(dataset, "CLASSES", None) or ()]
     images = objects_of(dataset, results)
     matches = [match_image(image) for image in images]

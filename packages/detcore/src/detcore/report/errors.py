@@ -21,6 +21,14 @@ ERRORS = {
     "background": Verdict.BACKGROUND,
 }
 MISSED = "missed"
+EXPLAINED = {
+    "class": "at an object of another class",
+    "localisation": "right class, overlap with the object between 0.1 and 0.5",
+    "both": "wrong class and an overlap below 0.5",
+    "duplicate": "at an object that a surer detection has hit",
+    "background": "overlaps no object by 0.1",
+    "missed": "objects that no detection hits or means",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 
+from detcore.report import svg
 from detcore.report.analyse import Report
 from detcore.report.sections import (
     classes_section,
@@ -14,6 +16,7 @@ from detcore.report.sections import (
     pictures_section,
     reproduce_section,
 )
+from detcore.report.series import Series
 
 # Nothing may be fetched and nothing may run: a page of figures needs neither.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -35,14 +38,40 @@ def render(report: Report) -> str:
         f'<section id="{key}"><h2>{title}</h2>{body}</section>' for key, title, body in shown
     )
     title = escape(report.facts.title)
+    header = f"<h1>{title}</h1><p>{_subtitle(report)}</p>{_cards(report)}<nav>{links}</nav>"
+    return _document(title, header, bodies)
+
+
+def chart_page(title: str, charts: Mapping[str, Mapping[str, Series]]) -> str:
+    """A page of line charts alone.
+
+    Args:
+        title: Of the page.
+        charts: Title of each chart to its lines, by name.
+    """
+    panels = "".join(
+        f'<div class="panel"><h3>{escape(name)}</h3>{_lines(name, lines)}</div>'
+        for name, lines in charts.items()
+    )
+    return _document(
+        escape(title), f"<h1>{escape(title)}</h1>", f'<div class="grid">{panels}</div>'
+    )
+
+
+def _lines(name: str, lines: Mapping[str, Series]) -> str:
+    thinned = {key: series.thinned() for key, series in lines.items()}
+    drawn = [svg.Line(key, series.steps, series.values) for key, series in thinned.items()]
+    return svg.line_chart(drawn, x_label="iteration", y_label=name)
+
+
+def _document(title: str, header: str, main: str) -> str:
     style = files("detcore").joinpath("report/style.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{style}</style></head>\n"
-        f"<body><header><h1>{title}</h1><p>{_subtitle(report)}</p>{_cards(report)}"
-        f"<nav>{links}</nav></header>\n<main>{bodies}</main></body></html>\n"
+        f"<body><header>{header}</header>\n<main>{main}</main></body></html>\n"
     )
 
 

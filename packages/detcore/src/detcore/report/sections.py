@@ -10,19 +10,12 @@ import numpy as np
 from detcore.report import svg
 from detcore.report.analyse import Report
 from detcore.report.classes import FIGURES, ClassFigures, mean_of
+from detcore.report.errors import EXPLAINED
 from detcore.report.pictures import Picture
 from detcore.report.series import Series
 from detcore.report.verdicts import RECALLS
 
 COLOURED_CURVES = 8  # classes whose precision-recall curve gets a colour; the others are faint
-EXPLAINED = {
-    "class": "at an object of another class",
-    "localisation": "right class, overlap with the object between 0.1 and 0.5",
-    "both": "wrong class and an overlap below 0.5",
-    "duplicate": "at an object that a surer detection has hit",
-    "background": "overlaps no object by 0.1",
-    "missed": "objects that no detection hits or means",
-}
 
 
 def curves_section(report: Report) -> str:
