@@ -20,9 +20,13 @@ VERBS = {
     "replay": "run a training iteration again that went wrong",
     "check": "what is wrong with images and annotations",
     "browse": "training samples as pictures, after their transforms",
-    "config": "print a config with everything it inherits",
+    "config": "print a config with everything it inherits, compare two, list",
     "zoo": "list the configs that are shipped; check a folder of others",
     "convert": "annotations and weights of other projects to those of detcore",
+    "flops": "parameters and multiply-adds of a model",
+    "benchmark": "images a second of a model",
+    "publish": "a checkpoint to give away: without optimizer, with a hash",
+    "env": "versions and devices",
 }
 
 

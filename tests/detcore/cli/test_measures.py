@@ -1,0 +1,74 @@
+"""`detcore flops`, `detcore benchmark` and `detcore env`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from detcore.apis.complexity import model_complexity
+from detcore.apis.config_files import read_config
+from detcore.cli.main import main
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "parameters", "flops"),
+    [("faster_rcnn_r50_fpn_1x_coco", 41.53, 207.07), ("mask_rcnn_r50_fpn_1x_coco", 44.17, 260.14)],
+)
+def test_it_counts_what_mmdetections_model_cards_say(
+    name: str, parameters: float, flops: float
+) -> None:
+    """At 1280 x 800; theirs also counts norms, activations and pooling, half a percent."""
+    found = model_complexity(read_config(name), 800, 1280)
+    assert found.trainable / 1e6 == pytest.approx(parameters, abs=0.005)
+    assert found.flops / 1e9 == pytest.approx(flops, rel=0.005)
+    assert found.flops == pytest.approx(sum(part.flops for part in found.parts), rel=1e-3)
+    assert found.parameters == sum(part.parameters for part in found.parts)
+
+
+def test_computation_grows_with_the_image_and_sides_are_rounded_up(tiny_config: Path) -> None:
+    cfg = read_config(tiny_config)
+    small, large = model_complexity(cfg, 64, 64), model_complexity(cfg, 120, 128)
+    assert large.shape == (128, 128)
+    backbone = [found.parts[0].flops for found in (small, large)]
+    assert backbone[1] == pytest.approx(4 * backbone[0])
+
+
+def test_flops_prints_a_line_for_each_part(
+    tiny_config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["flops", str(tiny_config), "--shape", "64"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "MaskRCNN on 64 x 64 pixels"
+    parts = [line.split()[0] for line in lines[1:] if line.strip()]
+    assert parts[1:6] == ["backbone", "neck", "rpn_head", "roi_head", "all"]
+
+
+def test_benchmark_says_images_a_second(
+    tiny_config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ["--shape", "64", "96", "--batch-size", "2", "--repeats", "3", "--warm-up", "1"]
+    assert main(["benchmark", str(tiny_config), *sizes]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("MaskRCNN, 2 x 64 x 96 pixels, cpu")
+    speed, batch = float(second.split()[0]), float(second.split("takes ")[1].split()[0])
+    assert speed == pytest.approx(2 / (batch / 1e3), rel=0.05)
+
+
+def test_sizes_of_nothing_are_refused(
+    tiny_config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["flops", str(tiny_config), "--shape", "0"]) == 2
+    assert main(["benchmark", str(tiny_config), "--repeats", "0"]) == 2
+    assert capsys.readouterr().err.count("error: ") == 2
+
+
+def test_env_tells_versions_and_extras(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["env", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"PyTorch", "Python", "cvcore", "detcore", "NumPy"} <= found.keys()
+    assert main(["env"]) == 0
+    rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["PyTorch", found["PyTorch"]] in rows
