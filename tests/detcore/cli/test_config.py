@@ -35,7 +35,7 @@ def test_a_difference_is_one_line_a_key_and_side(
 
 
 def test_a_list_holds_what_contains_every_word(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "list", "mask_rcnn", "r101_fpn", "2x"]) == 0
+    assert main(["config", "list", "mask_rcnn/", "r101_fpn", "2x"]) == 0
     assert capsys.readouterr().out == "mask_rcnn/mask_rcnn_r101_fpn_2x_coco.py\n"
 
 
