@@ -23,6 +23,8 @@ VERBS = {
     "config": "print a config with everything it inherits, compare two, list",
     "zoo": "list the configs that are shipped; check a folder of others",
     "convert": "annotations and weights of other projects to those of detcore",
+    "split": "a COCO json into train, val and test, or into folds",
+    "anchors": "anchor sizes that fit a data set",
     "flops": "parameters and multiply-adds of a model",
     "benchmark": "images a second of a model",
     "publish": "a checkpoint to give away: without optimizer, with a hash",
