@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from detcore.apis.complexity import model_complexity
 from detcore.apis.config_files import read_config
+from detcore.apis.measure.complexity import model_complexity
 from detcore.cli.main import main
 
 

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the sizes in the form of a config, and how well they fit."""
-    from detcore.apis import anchor_sizes
     from detcore.apis.config_files import read_config
+    from detcore.apis.measure import anchor_sizes
     from detcore.datasets import build_dataset
 
     if args.count % args.levels or min(args.count, args.levels) < 1:

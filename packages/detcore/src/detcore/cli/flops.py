@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from cvcore.cnn.complexity import flops_to_string, params_to_string
-    from detcore.apis.complexity import model_complexity
     from detcore.apis.config_files import read_config
+    from detcore.apis.measure.complexity import model_complexity
 
     if len(args.shape) not in (1, 2) or min(args.shape) < 1 or args.size_divisor < 1:
         raise DetcoreError(f"--shape {args.shape}: give height and width in pixels, or one side")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cvcore import DictAction
 
 if TYPE_CHECKING:
-    from detcore.apis.robustness import Robustness
+    from detcore.apis.measure.robustness import Robustness
 
 DESCRIPTION = (
     "Evaluate a checkpoint on corrupted images. Example: detcore analyze robustness my_config.py "
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate under each corruption; print the table and the means."""
     from cvcore.fileio import atomic_write
     from detcore.apis.config_files import read_config
-    from detcore.apis.robustness import measure_robustness
+    from detcore.apis.measure.robustness import measure_robustness
 
     cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
     found = measure_robustness(

@@ -9,7 +9,7 @@ from statistics import median
 import torch
 from torch import nn
 
-from detcore.apis.noise import noise_batch
+from detcore.apis.measure.noise import noise_batch
 
 
 @dataclass(frozen=True, slots=True)

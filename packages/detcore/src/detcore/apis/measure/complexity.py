@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cvcore import Config
 from cvcore.config import import_custom_modules
-from detcore.apis.noise import noise_batch
+from detcore.apis.measure.noise import noise_batch
 from detcore.models import build_detector
 
 

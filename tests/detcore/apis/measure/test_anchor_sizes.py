@@ -8,7 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from detcore.apis.anchor_sizes import as_base_sizes, box_sizes, evolve, k_means, mean_overlap
+from detcore.apis.measure.anchor_sizes import (
+    as_base_sizes,
+    box_sizes,
+    evolve,
+    k_means,
+    mean_overlap,
+)
 from detcore.cli.main import main
 from detcore.errors import DetcoreError
 
