@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from cvcore import Config
 from detcore.apis.infer import inference_detector, init_detector
+from detcore.apis.own_data import DEFAULT_MODEL, OwnData, own_data_config
 from detcore.apis.pictures import PictureInputs, load_pictures
 from detcore.apis.predictions import Prediction, Predictions, prediction_of
+from detcore.apis.run import RunOptions, best_checkpoint, run_training
 from detcore.errors import OptionError
 
 
@@ -39,6 +42,47 @@ class Detector:
             self.model = checkpoint
         else:
             self.model = init_detector(config, checkpoint, device=device)
+
+    @classmethod
+    def train(
+        cls,
+        *,
+        data: str | Path,
+        model: str | Path = DEFAULT_MODEL,
+        work_dir: str | Path | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        load_from: str | None = None,
+        seed: int | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Detector:
+        """Train a model on a folder of annotated images.
+
+        Args:
+            data: The folder; its format is recognised, its classes are read.
+            model: A config, or its name with or without ``_1x_coco``.
+            work_dir: For logs, checkpoints and the report; ``work_dirs/MODEL_FOLDER`` by default.
+            epochs: Length of the run; the schedule is stretched to it.
+            batch_size: Images in a batch; the learning rate is scaled to it.
+            load_from: Weights to begin with.
+            seed: Of everything random.
+            overrides: Dotted config keys and their values, which have the last word.
+
+        Returns:
+            The detector with its best weights, or its last where none were best.
+        """
+        wish = OwnData(
+            folder=data,
+            model=model,
+            work_dir=work_dir,
+            epochs=epochs,
+            batch_size=batch_size,
+            load_from=load_from,
+            overrides=overrides,
+        )
+        cfg, _ = own_data_config(wish)
+        run_training(cfg, RunOptions(seed=seed))
+        return cls(best_checkpoint(cfg["work_dir"]))
 
     @property
     def class_names(self) -> list[str]:

@@ -31,6 +31,7 @@ from cvcore.log import FILE_ONLY
 from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
 from detcore.apis.start_checks import check_image_files
+from detcore.apis.startup import startup_table
 from detcore.apis.train import get_root_logger, train_detector
 from detcore.datasets import build_dataset
 from detcore.datasets.bad_images import log_passed_over
@@ -119,6 +120,8 @@ def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str,
     model.init_weights()
     init_searched_model(model, cfg.get("custom_hooks"))
     model.CLASSES = datasets[0].CLASSES
+    if rank == 0:
+        logger.info("this run:\n%s", startup_table(cfg, model, datasets[0], world_size))
     meta = {
         "seed": seed,
         "exp_name": Path(cfg.filename).name if cfg.filename else "config",
@@ -170,3 +173,9 @@ def log_filters(dataset: Any, logger: logging.Logger) -> None:
     """Say how many images the run sees, and what was left out for which reason."""
     report = getattr(dataset, "filter_report", "")
     logger.info("%s: %d images; %s", type(dataset).__name__, len(dataset), report)
+
+
+def best_checkpoint(work_dir: str | Path) -> Path:
+    """The best checkpoint of a run if it kept one, else the last."""
+    best = sorted(Path(work_dir).glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
+    return best[-1] if best else Path(work_dir) / "latest.pth"

@@ -18,14 +18,24 @@ from cvcore.interrupt import Interrupted
 from detcore.cli.entry import main_of
 from detcore.errors import DetcoreError
 
-DESCRIPTION = "Train a detector. Example: detcore-train mask_rcnn_r50_fpn_1x_coco --work-dir runs/a"
 SPAWNED = "DETCORE_SPAWNED"  # set in processes that --gpus N starts
+DESCRIPTION = (
+    "Train a detector. Example: detcore-train mask_rcnn_r50_fpn_1x_coco --work-dir runs/a   "
+    "or, on data of your own: detcore train --data FOLDER --model faster_rcnn_r50_fpn"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of MMDetection's train.py, with their meanings."""
     add = parser.add_argument
-    add("config", help="path of a config, or the bare name of one that detcore ships")
+    add("config", nargs="?", help="path of a config, or the bare name of one that detcore ships")
+    own = parser.add_argument_group("own data, in place of a config")
+    own.add_argument("--data", metavar="FOLDER", help="annotated images of any known format")
+    own.add_argument("--model", metavar="NAME", help="such as retinanet_r50_fpn (a Faster R-CNN)")
+    own.add_argument("--epochs", type=int, help="length of the run; its schedule is stretched")
+    own.add_argument("--batch-size", type=int, help="images in a batch; the lr is scaled to it")
+    own.add_argument("--load-from", metavar="FILE", help="weights to begin with")
+    add("--overfit", type=int, metavar="N", help="learn N images by heart, to see that all works")
     add("--work-dir", help="folder for logs and checkpoints (work_dirs/<config> by default)")
     add("--resume-from", help="checkpoint to continue from: weights, optimizer, schedule, epoch")
     add("--auto-resume", action="store_true", help="continue from the newest whole checkpoint")
@@ -53,10 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read the config, put the arguments into it, train."""
-    from detcore.apis.config_files import read_config  # torch is imported only once we run
-
-    cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
+    cfg = own_config(args) if args.data else given_config(args)
     apply_arguments(cfg, args)
+    if args.overfit is not None:
+        from detcore.apis.overfit import overfit_config
+
+        overfit_config(cfg, args.overfit)
     if args.gpus and args.gpus > 1 and args.launcher == "none":
         code = spawn(args.gpus)
         if code in (128 + signal.SIGTERM, 128 + signal.SIGINT):
@@ -80,6 +92,43 @@ def run(args: argparse.Namespace) -> int:
         raise
     say_what_next(cfg)
     return 0
+
+
+def given_config(args: argparse.Namespace) -> Config:
+    """The config that the command line names."""
+    from detcore.apis.config_files import read_config  # torch is imported only once we run
+
+    if args.config is None:
+        raise DetcoreError(
+            "give a config, or --data FOLDER (and --model NAME) for data of your own"
+        )
+    alone = {"--model": args.model, "--epochs": args.epochs, "--batch-size": args.batch_size}
+    alone["--load-from"] = args.load_from
+    for name, value in alone.items():
+        if value is not None:
+            raise DetcoreError(f"{name} goes with --data; of a config, set it with --cfg-options")
+    return read_config(args.config, args.cfg_options, trust=args.trust_config)
+
+
+def own_config(args: argparse.Namespace) -> Config:
+    """A config for the folder of ``--data``; says what was settled."""
+    from detcore.apis.own_data import DEFAULT_MODEL, OwnData, own_data_config
+
+    if args.config and args.model:
+        raise DetcoreError("--model and a config both name the model; give one of them")
+    wish = OwnData(
+        folder=args.data,
+        model=args.model or args.config or DEFAULT_MODEL,
+        work_dir=args.work_dir,
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        load_from=args.load_from,
+        overrides=args.cfg_options,
+    )
+    cfg, lines = own_data_config(wish, trust=args.trust_config)
+    if os.environ.get("RANK", "0") == "0":
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return cfg
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
@@ -147,11 +196,16 @@ def say_how_to_go_on(cfg: Config, args: argparse.Namespace) -> None:
 
 def say_what_next(cfg: Config) -> None:
     """One line a person can paste."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    from detcore.apis.run import best_checkpoint
+
     work_dir = Path(cfg["work_dir"])
-    best = sorted(work_dir.glob("best_*.pth"))
-    checkpoint = best[-1] if best else work_dir / "latest.pth"
-    if checkpoint.exists() and os.environ.get("RANK", "0") == "0":
-        sys.stdout.write(f"\nnext: detcore predict {checkpoint} PHOTO.jpg --out pictures/\n")
+    checkpoint, page = best_checkpoint(work_dir), work_dir / "report" / "index.html"
+    if page.exists():
+        sys.stdout.write(f"\nreport: {page}\n")
+    if checkpoint.exists():
+        sys.stdout.write(f"next: detcore predict {checkpoint} PHOTO.jpg --out pictures/\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -61,6 +61,7 @@ class CustomDataset(Dataset):
             segmentation, ``"skip"`` leaves them out.
         strict: An annotation that would be left out for a fault is an error.
         allow_outside_root: File names may lead out of `img_prefix`.
+        indices: Keep only the first so many images, or those at these places, of what is left.
 
     Raises:
         AnnotationError: The file cannot be read as annotations, or no image is left for training.
@@ -90,6 +91,7 @@ class CustomDataset(Dataset):
         on_missing_mask: str = "raise",
         strict: bool = False,
         allow_outside_root: bool = False,
+        indices: int | Sequence[int] | None = None,
     ) -> None:
         for name, value in (("on_bad_image", on_bad_image), ("on_missing_mask", on_missing_mask)):
             check_option(type(self).__name__, name, value, ("raise", "skip"))
@@ -124,6 +126,9 @@ class CustomDataset(Dataset):
         self._check_proposals()
         if not test_mode:
             self._keep_for_training()
+        if indices is not None:
+            self._select(_places(indices, len(self.data_infos)))
+        if not test_mode:
             self._set_group_flag()
         self.bad_images = BadImages(len(self.data_infos))
 
@@ -438,6 +443,16 @@ class CustomDataset(Dataset):
             labels = np.asarray(self.get_ann_info(idx)["labels"], dtype=np.int64)
             counts += np.bincount(labels, minlength=len(counts))
         return counts
+
+
+def _places(indices: int | Sequence[int], count: int) -> list[int]:
+    """Places among ``count`` images that ``indices`` names."""
+    if isinstance(indices, int):
+        return list(range(min(indices, count)))
+    wrong = [place for place in indices if not 0 <= place < count]
+    if wrong:
+        raise OptionError(f"indices: there is no image {wrong[0]}; there are {count}, from 0 on")
+    return list(indices)
 
 
 def _has_no_objects(info: Mapping[str, Any]) -> bool:

@@ -56,16 +56,24 @@ def model_complexity(cfg: Config, height: int, width: int, size_divisor: int = 3
     testing = settings.get("test_cfg") or {}
     if "score_thr" in (testing.get("rcnn") or {}):
         testing["rcnn"]["score_thr"] = 0.0
-    shape = (_rounded(height, size_divisor), _rounded(width, size_divisor))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build_detector(settings, cfg.get("train_cfg"), cfg.get("test_cfg"))
-        trainable = sum(p.numel() for p in model.train().parameters() if p.requires_grad)
+    return complexity_of(model.train(), height, width, size_divisor)
+
+
+def complexity_of(model: nn.Module, height: int, width: int, size_divisor: int = 32) -> Complexity:
+    """As :func:`model_complexity`, of a model that is built; it stays as it is."""
+    shape = (_rounded(height, size_divisor), _rounded(width, size_divisor))
+    training = model.training
+    try:
         by_path = _flops(model.eval(), *shape)
+    finally:
+        model.train(training)
     return Complexity(
         shape=shape,
         parameters=_parameters(model),
-        trainable=trainable,
+        trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
         flops=by_path[""],
         parts=[
             Part(name, _parameters(part), _within(part, name, by_path))
@@ -93,7 +101,8 @@ def _within(module: nn.Module, path: str, by_path: Mapping[str, float]) -> float
 @torch.no_grad()
 def _flops(model: nn.Module, height: int, width: int) -> dict[str, float]:
     """Multiply-adds by the path of each module; the whole model's path is empty."""
-    with FlopCounterMode(display=False) as counter:
+    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
+        torch.manual_seed(0)
         model(return_loss=False, rescale=False, **noise_batch(1, height, width))
     top = f"{type(model).__name__}."
     # torch counts a multiplication and its addition as two.

@@ -1,0 +1,93 @@
+"""What a run is about, in a table at its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from cvcore import Config
+from detcore.apis.device import choose_device
+from detcore.apis.measure.complexity import Complexity, complexity_of
+
+LONGEST_SIDE = 640  # pixels, of the image that computation is counted on: it takes a second or so
+
+
+def startup_table(cfg: Config, model: nn.Module, dataset: Any, world_size: int) -> str:
+    """Data, model, schedule, batch, device and precision, a line each.
+
+    Args:
+        cfg: The whole config.
+        model: As it is built, on the CPU.
+        dataset: What is trained on.
+        world_size: Processes.
+    """
+    rows = {
+        "data": _data(cfg, dataset),
+        "model": _model(cfg, model),
+        "schedule": _schedule(cfg, dataset, world_size),
+        "batch": _batch(cfg, world_size),
+        "device": _device(cfg, world_size),
+        "precision": "float16, mixed" if cfg.get("fp16") is not None else "float32",
+        "work dir": str(cfg["work_dir"]),
+    }
+    width = max(map(len, rows))
+    return "\n".join(f"  {name:<{width}}  {what}" for name, what in rows.items())
+
+
+def _data(cfg: Config, dataset: Any) -> str:
+    names = [str(name) for name in dataset.CLASSES or ()]
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    kind = cfg["data"]["train"]
+    kind = kind["type"] if isinstance(kind, dict) else f"{len(kind)} datasets"
+    return f"{kind}, {len(dataset)} images, {len(names)} classes ({shown})"
+
+
+def _model(cfg: Config, model: nn.Module) -> str:
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    text = f"{cfg['model']['type']}, {parameters / 1e6:.1f} M parameters"
+    if trained != parameters:
+        text += f" ({trained / 1e6:.1f} M trained)"
+    counted = _counted(model)
+    if counted is not None:
+        height, width = counted.shape
+        text += f", {counted.flops / 1e9:.1f} GFLOPs at {width} x {height}"
+    return text
+
+
+def _counted(model: nn.Module) -> Complexity | None:
+    try:
+        return complexity_of(model, LONGEST_SIDE * 3 // 5, LONGEST_SIDE)
+    except Exception:  # a model that needs more than pixels; a number in a table stops no run
+        return None
+
+
+def _schedule(cfg: Config, dataset: Any, world_size: int) -> str:
+    runner, policy = cfg["runner"], cfg["lr_config"].get("policy", "none")
+    warm_up = cfg["lr_config"].get("warmup_iters") if cfg["lr_config"].get("warmup") else None
+    ending = f", lr {policy}" + (f", {warm_up} iterations of warm-up" if warm_up else "")
+    if "max_epochs" not in runner:
+        return f"{runner['max_iters']} iterations{ending}"
+    batch = cfg["data"].get("samples_per_gpu", 1) * world_size
+    per_epoch = -(-len(dataset) // batch)
+    return f"{runner['max_epochs']} epochs of {per_epoch} iterations{ending}"
+
+
+def _batch(cfg: Config, world_size: int) -> str:
+    images = cfg["data"].get("samples_per_gpu", 1)
+    every = (cfg.get("optimizer_config") or {}).get("cumulative_iters", 1)
+    parts = [f"{images} images"]
+    parts += [f"{world_size} processes"] if world_size > 1 else []
+    parts += [f"{every} accumulated"] if every > 1 else []
+    total = images * world_size * every
+    return f"{total} images" + (f" ({' x '.join(parts)})" if len(parts) > 1 else "")
+
+
+def _device(cfg: Config, world_size: int) -> str:
+    device = choose_device(cfg.get("device"))
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        return f"{world_size} x {name}" if world_size > 1 else str(name)
+    return f"{device.type}, {torch.get_num_threads()} threads"
