@@ -48,6 +48,7 @@ data = dict(
         img_prefix='images/',
         pipeline=test_pipeline))
 
+auto_scale_lr = dict(base_batch_size=2)  # what the lr below was chosen for
 optimizer = dict(lr=0.0025)
 optimizer_config = dict(_delete_=True, grad_clip=dict(max_norm=35, norm_type=2))
 lr_config = dict(warmup_iters=50)

@@ -93,6 +93,7 @@ data = dict(
         pipeline=test_pipeline))
 evaluation = dict(interval=9, metric=['bbox', 'segm'], save_best='segm_mAP')
 
+auto_scale_lr = dict(base_batch_size=4)  # what the lr below was chosen for
 optimizer = dict(type='AdamW', lr=1.5e-3, weight_decay=0.05)
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(

@@ -307,8 +307,8 @@ def test_the_live_line_shows_progress_and_makes_way_for_messages() -> None:
 @pytest.mark.parametrize(
     ("length", "shown"),
     [
-        ({"max_epochs": 1}, " 1/5 epoch 1/1 "),
-        ({"max_iters": 7}, " 1/7 "),
+        ({"max_epochs": 1}, " 1/5 epoch 1/1 eta 0:00:00 cls 1"),
+        ({"max_iters": 7}, " 1/7 eta 0:00:00 cls 1"),
     ],
 )
 def test_on_a_terminal_a_run_shows_where_it_is(

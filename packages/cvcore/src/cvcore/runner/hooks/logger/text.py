@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -68,6 +69,7 @@ class TextLoggerHook(LoggerHook):
         self.file_client_args = file_client_args
         self.start_iter = 0
         self.time_sec_tot = 0.0
+        self.started = 0.0
         self.json_log_path: str | None = None
         self._metrics: MetricsFile | None = None
         self._live: LiveLine | None = None
@@ -77,6 +79,7 @@ class TextLoggerHook(LoggerHook):
         super().before_run(runner)
         self.start_iter = runner.iter
         self.time_sec_tot = 0.0
+        self.started = time.monotonic()
         if not is_main():
             return
         if runner.work_dir is not None:
@@ -95,10 +98,17 @@ class TextLoggerHook(LoggerHook):
         if self.end_of_epoch(runner) or self.is_last_iter(runner):
             self._live.clear()
         elif self.by_epoch:
-            text = f"epoch {runner.epoch + 1}/{runner.max_epochs} {_loss_text(runner)}"
+            text = f"epoch {runner.epoch + 1}/{runner.max_epochs} {self._live_text(runner)}"
             self._live.show(runner.inner_iter + 1, len(runner.data_loader), text)
         else:
-            self._live.show(runner.iter + 1, runner.max_iters or 0, _loss_text(runner))
+            self._live.show(runner.iter + 1, runner.max_iters or 0, self._live_text(runner))
+
+    def _live_text(self, runner: BaseRunner) -> str:
+        """The time left, by the mean of this run so far, and the newest losses."""
+        done = runner.iter + 1 - self.start_iter
+        remaining = max((runner.max_iters or 0) - runner.iter - 1, 0)
+        seconds = (time.monotonic() - self.started) / max(done, 1) * remaining
+        return f"eta {timedelta(seconds=int(seconds))} {_loss_text(runner)}"
 
     def log(self, runner: BaseRunner) -> dict[str, Any]:
         """Write one report; returns it."""
@@ -188,5 +198,12 @@ def _format(value: Any) -> str:
 
 
 def _loss_text(runner: BaseRunner) -> str:
-    history = runner.log_buffer.val_history.get("loss")
-    return f"loss {history[-1]:.4f}" if history else ""
+    """Such as ``loss 0.82 cls 0.31 bbox 0.51``."""
+    newest = {name: values[-1] for name, values in runner.log_buffer.val_history.items() if values}
+    parts = [f"loss {newest['loss']:.4g}"] if "loss" in newest else []
+    parts += [
+        f"{name.removeprefix('loss_')} {value:.3g}"
+        for name, value in newest.items()
+        if name.startswith("loss_")
+    ]
+    return " ".join(parts)
