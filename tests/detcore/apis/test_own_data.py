@@ -88,10 +88,13 @@ def test_an_undivided_folder_is_divided_in_the_work_dir(undivided: Path, tmp_pat
     assert not list(undivided.rglob("*train*.json"))  # the folder itself stays as it is
 
 
-def test_data_to_a_detector_in_one_call(scenes: Path, tiny_config: Path, tmp_path: Path) -> None:
+def test_data_to_a_detector_in_one_call(
+    scenes: Path, tiny_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     detector = Detector.train(
         model=tiny_config, data=scenes, work_dir=tmp_path / "run", epochs=1, seed=1
     )
+    assert f"data: {scenes}: coco" in caplog.text
     assert detector.class_names == ["disc", "triangle", "square", "star", "ring"]
     assert (tmp_path / "run/report/index.html").exists()
     assert len(detector.predict(scenes / "images" / "val_00000.jpg")) == 1

@@ -16,6 +16,7 @@ from detcore.apis.own_data import DEFAULT_MODEL, OwnData, own_data_config
 from detcore.apis.pictures import PictureInputs, load_pictures
 from detcore.apis.predictions import Prediction, Predictions, prediction_of
 from detcore.apis.run import RunOptions, best_checkpoint, run_training
+from detcore.apis.train import get_root_logger
 from detcore.errors import OptionError
 
 
@@ -80,7 +81,9 @@ class Detector:
             load_from=load_from,
             overrides=overrides,
         )
-        cfg, _ = own_data_config(wish)
+        cfg, lines = own_data_config(wish)
+        for line in lines:
+            get_root_logger().info(line)
         run_training(cfg, RunOptions(seed=seed))
         return cls(best_checkpoint(cfg["work_dir"]))
 
