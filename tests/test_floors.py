@@ -43,6 +43,7 @@ FLOORS = {
         ["compat", "datasets", "models"],
         ["report"],
         ["apis"],
+        ["serve"],
         ["cli"],
     ],
     "detcore.models": [

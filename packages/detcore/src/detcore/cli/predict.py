@@ -1,4 +1,4 @@
-"""`detcore predict`: a checkpoint and photographs to pictures and records."""
+"""`detcore predict`: a checkpoint and photographs, films or a camera to pictures and records."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detcore.apis.detector import Detector
 
 DESCRIPTION = "Detect objects. Example: detcore predict latest.pth photo.jpg --out pictures/"
 
@@ -15,9 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A checkpoint, inputs, and where the pictures go."""
     add = parser.add_argument
     add("checkpoint", help="a checkpoint of detcore-train, which needs no config beside it")
-    add("images", nargs="+", help="photographs, folders of them, globs or http(s) addresses")
+    add("images", nargs="*", help="photographs, films, folders, globs or http(s) addresses")
+    add("--webcam", metavar="N", help="a camera, by number or name, until Ctrl-C or --frames")
+    add("--frames", type=int, help="of a film or camera, take this many at most")
     add("--config", help="for a checkpoint that holds no config of its own")
-    add("--out", default="predictions", help="folder for pictures and predictions.json")
+    add(
+        "--out", default="predictions", help="folder for pictures and records, or a film's own name"
+    )
     add("--score-thr", type=float, default=0.3, help="leave out detections below this score")
     add("--batch-size", type=int, default=1, help="pictures that go through the network together")
     add("--save-txt", action="store_true", help="also write YOLO label files beside the pictures")
@@ -25,15 +33,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Detect on every picture; draw it, and collect plain records."""
-    from rich.console import Console
-
+    """Detect on everything that is given; draw it, and collect plain records."""
     from detcore.apis.detector import Detector
     from detcore.apis.pictures import expand_pictures
+    from detcore.apis.video import is_film
+    from detcore.cli.films import run_camera, run_films
+    from detcore.errors import OptionError
+
+    if bool(args.images) == (args.webcam is not None):
+        raise OptionError("give photographs or films to look at, or --webcam N")
+    films = [name for name in args.images if is_film(name)]
+    photographs = [name for name in args.images if not is_film(name)]
+    if is_film(args.out) and (photographs or len(films) > 1):
+        raise OptionError(f"--out {args.out}: more than one film needs a folder to go to")
+    paths = [str(path) for path in expand_pictures(photographs)]
+    detector = Detector(args.checkpoint, args.config, device=args.device)
+    if args.webcam is not None:
+        return run_camera(detector, args)
+    if paths:
+        _run_pictures(detector, paths, args)
+    return run_films(detector, films, args)
+
+
+def _run_pictures(detector: Detector, paths: list[str], args: argparse.Namespace) -> None:
+    from rich.console import Console
+
     from detcore.apis.predictions import file_names
 
-    paths = [str(path) for path in expand_pictures(args.images)]
-    detector = Detector(args.checkpoint, args.config, device=args.device)
     out, records = Path(args.out), []
     out.mkdir(parents=True, exist_ok=True)
     console = Console(soft_wrap=True)
@@ -48,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
         line = f"{prediction.source}: {prediction} -> {target}"
         console.print(line, highlight=False, markup=False)
     (out / "predictions.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
