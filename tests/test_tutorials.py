@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.page_blocks import ROOT, Block, Reader, blocks, commands
 
 TUTORIALS = ROOT / "docs" / "tutorials"

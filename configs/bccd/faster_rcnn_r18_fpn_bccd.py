@@ -19,6 +19,6 @@ model = dict(
         rcnn=dict(sampler=dict(num=128))),
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=300)))
 
+auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for
 log_config = dict(interval=20)
 checkpoint_config = dict(interval=3, max_keep_ckpts=2)
-auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for

@@ -28,6 +28,6 @@ model = dict(
         conv_bias=True,
         loss_bbox=dict(type='GIoULoss', loss_weight=1.0)))
 
+auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for
 log_config = dict(interval=20)
 checkpoint_config = dict(interval=3, max_keep_ckpts=2)
-auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for

@@ -12,6 +12,6 @@ model = dict(
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=128),
     bbox_head=dict(num_classes=3, in_channels=128, feat_channels=128, stacked_convs=2))
 
+auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for
 log_config = dict(interval=20)
 checkpoint_config = dict(interval=3, max_keep_ckpts=2)
-auto_scale_lr = dict(base_batch_size=4)  # what the lr was chosen for

@@ -1,5 +1,4 @@
 # 12 epochs of AdamW, the learning rate falling to zero along a cosine: for small networks from random weights.
-auto_scale_lr = dict(base_batch_size=4)  # what the lr below was chosen for
 optimizer = dict(type='AdamW', lr=4e-4, weight_decay=0.01)
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
 lr_config = dict(
