@@ -68,7 +68,7 @@ class Reader:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(block.code, encoding="utf-8")
             elif block.language == "python" and ">>>" not in block.code:
-                exec(compile(block.code, where, "exec"), self.names)  # noqa: S102
+                exec(compile(block.code, where, "exec"), self.names)
             elif block.language == "console":
                 for command in commands(block):
                     self.carry_out(command, where)

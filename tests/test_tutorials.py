@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.page_blocks import ROOT, Block, Reader, blocks, commands
 
 TUTORIALS = ROOT / "docs" / "tutorials"
@@ -114,7 +114,6 @@ def test_each_page_with_commands_is_followed() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    import re
 
     broken = []
     for page in [ROOT / "README.md", *ROOT.glob("packages/*/README.md"), *TUTORIALS.glob("*.md")]:
