@@ -71,6 +71,7 @@ QUICK: dict[str, Setup] = {
 TRAINS: dict[str, tuple[Setup, dict[str, list[str]]]] = {
     "README.md": (pets, {"detcore-train": SMALL, "detcore-test": SMALL_TEST}),
     "docs/tutorials/start.md": (nothing, {"detcore demo": QUICK_DEMO}),
+    "packages/detcore/README.md": (nothing, {"detcore demo": QUICK_DEMO}),
     "docs/tutorials/own_data.md": (
         labelled_by_a_tool,
         {"detcore-train": SMALL, "detcore-test": SMALL_TEST},
