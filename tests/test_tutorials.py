@@ -100,7 +100,7 @@ def test_a_page_that_trains_can_be_followed(
     set_up, added = TRAINS[page]
     set_up(tmp_path)
     monkeypatch.chdir(tmp_path)  # where its Python snippets look for files
-    assert Reader(tmp_path, added).follow(ROOT / page) > 1
+    assert Reader(tmp_path, added).follow(ROOT / page) > 0
 
 
 def test_each_page_with_commands_is_followed() -> None:
