@@ -46,9 +46,16 @@ def test_a_probability_at_the_threshold_is_mask() -> None:
     assert paste_masks(masks, box, (2, 2), threshold=0.26).sum() == 0
 
 
-@pytest.mark.parametrize(
-    "box", [[3.0, 2, 3, 7], [4, 4, 4, 4], [-30, -30, -10, -10], [50, 50, 60, 60]]
-)
+def test_a_box_without_extent_shows_the_middle_of_its_mask_in_the_pixels_beside_it() -> None:
+    boxes = torch.tensor([[3.0, 2, 3, 7], [4, 4, 4, 4], [0, 10, 12, 10]])
+    pasted = paste_masks(torch.ones(3, 4, 4), boxes, (10, 12))
+    # Columns 2 and 3 of rows 2 to 6; a square of two; the last row, at the image's lower border.
+    assert pasted.flatten(1).sum(dim=1).tolist() == [10, 4, 12]
+    assert pasted[0, 2:7, 2:4].all()
+    assert pasted[2, 9].all()
+
+
+@pytest.mark.parametrize("box", [[-30.0, -30, -10, -10], [50, 50, 60, 60]])
 def test_a_box_without_pixels_gives_an_empty_mask(box: list[float]) -> None:
     assert paste_masks(torch.ones(1, 4, 4), torch.tensor([box]), (10, 12)).sum() == 0
 

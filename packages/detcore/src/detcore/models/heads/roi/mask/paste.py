@@ -77,7 +77,10 @@ def _taps(start: Tensor, stop: Tensor, span: tuple[int, int], resolution: int) -
     extent = (stop - start)[:, None]
     # In units of cells, measured from the centre of the first.
     position = (pixels - start[:, None]) / extent * resolution - 0.5
+    # A box without extent, as clipping leaves it at the image's border, shows the mask's middle in
+    # the pixels beside it.
+    beside = (pixels >= start[:, None].floor() - 1) & (pixels < stop[:, None].ceil() + 1)
+    middle = torch.where(beside, (resolution - 1) / 2, float("inf"))
+    position = torch.where(extent > 0, position, middle)
     cells = torch.arange(resolution, device=start.device, dtype=start.dtype)
-    weights = (1 - (position[:, :, None] - cells).abs()).clamp(min=0)
-    # A box without extent has no pixels.
-    return torch.where(extent[:, :, None] > 0, weights, weights.new_zeros(()))
+    return (1 - (position[:, :, None] - cells).abs()).clamp(min=0)
