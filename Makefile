@@ -16,7 +16,7 @@ test: $(STAMP)
 # Long: 10,000 random inputs of each kind, and 200 runs killed while they save.
 soak: $(STAMP)
 	FUZZ_EXAMPLES=10000 $(BIN)/pytest tests/fuzz
-	SOAK_ROUNDS=200 $(BIN)/pytest tests/acceptance/runs/test_checkpoints.py -k D8
+	SOAK_ROUNDS=200 $(BIN)/pytest tests/acceptance/runs -k 'D8 or torchrun_restarts'
 
 check: $(STAMP)
 	$(BIN)/ruff format --check packages tests scripts
