@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from cvcore.dist import get_dist_info, init_dist, is_distributed, is_main, shutdown
@@ -93,3 +98,31 @@ def test_nccl_gives_way_to_gloo_without_cuda(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert choose_backend(None) == choose_backend("nccl") == "nccl"
     assert choose_backend("gloo") == "gloo"
+
+
+AT_THE_END = """
+import atexit
+from torch import distributed
+from cvcore.dist import init_dist
+
+atexit.register(lambda: print("still a member:", distributed.is_initialized()))
+init_dist("pytorch", backend="gloo")
+print("a member:", distributed.is_initialized())
+"""
+
+
+def test_a_process_leaves_the_gloo_group_before_the_interpreter_ends() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    place = TORCHRUN | {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ended = subprocess.run(
+        [sys.executable, "-c", AT_THE_END],
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["a member: True", "still a member: False"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +18,7 @@ from cvcore.errors import DistributedError
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 DEFAULT_PORT = 29500
+HAND_BACK = 0.2  # seconds; gloo's threads need a fraction of a millisecond of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ def init_dist(
     distributed.init_process_group(
         backend, rank=place.rank, world_size=place.world_size, timeout=timeout
     )
+    if backend == "gloo":
+        atexit.register(shutdown)
 
 
 def choose_backend(backend: str | None) -> str:
@@ -206,6 +211,15 @@ def is_main() -> bool:
 
 
 def shutdown() -> None:
-    """Leave the process group; nothing happens in a process on its own."""
-    if is_distributed():
-        distributed.destroy_process_group()
+    """Leave the process group; nothing happens in a process on its own.
+
+    Gloo's threads drop the tensors of the last collective a moment after it has returned, and
+    take the interpreter's lock to do so. A thread that comes too late for it aborts the process
+    (pytorch#179291), and the group may outlive this call in a DDP wrapper: so wait for them.
+    """
+    if not is_distributed():
+        return
+    gloo = distributed.get_backend() == "gloo"
+    distributed.destroy_process_group()
+    if gloo:
+        time.sleep(HAND_BACK)
