@@ -20,8 +20,8 @@ from cvcore.errors import ImageDecodeError
 from cvcore.image import imread
 from cvcore.image.codec import _warn_once
 from detcore.datasets import build_dataloader
-from detcore.datasets.bad_images import passed_over
-from detcore.datasets.seeded import SampleError
+from detcore.datasets.image_files.bad_images import passed_over
+from detcore.datasets.samplers.seeded import SampleError
 from detcore.errors import AnnotationError
 
 Train = Callable[..., tuple[int, str]]
@@ -242,7 +242,7 @@ def test_A16_thin_images_train_and_infer(
     data: Data, size: tuple[int, int], tiny_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from detcore.apis.config_files import read_config
-    from detcore.apis.infer import inference_detector, init_detector
+    from detcore.apis.inference.infer import inference_detector, init_detector
     from detcore.datasets import CocoDataset
     from detcore.models import build_detector
 

@@ -60,7 +60,7 @@ def test_E1_a_killed_worker_is_an_error_within_ten_seconds() -> None:
 def test_E2_an_exception_in_a_worker_keeps_its_traceback_index_and_file(
     tiny_config: Path, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from detcore.datasets.seeded import SampleError
+    from detcore.datasets.samplers.seeded import SampleError
 
     loader = build_dataloader(Fails("raises"), 2, 1, dist=False, seed=0)
     with pytest.raises(SampleError) as caught:

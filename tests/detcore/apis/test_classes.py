@@ -9,7 +9,7 @@ import pytest
 
 from cvcore import Config
 from detcore.apis.classes import settle_classes
-from detcore.apis.infer import init_detector
+from detcore.apis.inference.infer import init_detector
 from detcore.cli.test import main as run_test
 from detcore.cli.train import main as run_train
 from detcore.errors import ClassMismatchError

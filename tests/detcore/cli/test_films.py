@@ -12,7 +12,7 @@ import av
 import pytest
 
 from cvcore.image import imread
-from detcore.apis.video import Film, FilmWriter, Frame
+from detcore.apis.inference.video import Film, FilmWriter, Frame
 from detcore.cli.predict import main
 
 

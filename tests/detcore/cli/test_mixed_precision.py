@@ -10,7 +10,7 @@ import pytest
 from cvcore import Config
 from cvcore.errors import ArgumentError
 from cvcore.runner import GradientCumulativeFp16OptimizerHook
-from detcore.apis.train import optimizer_hook
+from detcore.apis.train.detector import optimizer_hook
 from detcore.cli.train import main
 
 

@@ -14,7 +14,7 @@ from cvcore.dist.seed import generator
 from cvcore.errors import ArgumentError
 from cvcore.parallel import DataContainer
 from detcore.datasets import CocoDataset, build_dataloader
-from detcore.datasets.seeded import SampleError, SeededDataset, SeededSampler
+from detcore.datasets.samplers.seeded import SampleError, SeededDataset, SeededSampler
 from detcore.errors import OptionError
 
 

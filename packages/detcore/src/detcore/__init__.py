@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from detcore.version import __version__, version_info
 
 if TYPE_CHECKING:
-    from detcore.apis.detector import Detector
+    from detcore.apis.inference.detector import Detector
 
 __all__ = ["Detector", "__version__", "version_info"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Detector":  # brings torch along, so only when asked for
-        from detcore.apis.detector import Detector
+        from detcore.apis.inference.detector import Detector
 
         return Detector
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

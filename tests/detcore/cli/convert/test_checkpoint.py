@@ -11,7 +11,7 @@ import torchvision
 
 from cvcore.runner import load_checkpoint
 from cvcore.runner.checkpoint import verify_file
-from detcore.apis.infer import init_detector
+from detcore.apis.inference.infer import init_detector
 from detcore.cli.main import main
 from detcore.models.backbones.resnet import ResNet
 

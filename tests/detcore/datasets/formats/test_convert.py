@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as rle
 
 from detcore.datasets import build_dataset
-from detcore.datasets.coco_reader import to_rle
+from detcore.datasets.coco.reader import to_rle
 from detcore.datasets.filters import FilterReport
 from detcore.datasets.formats import (
     Conversion,

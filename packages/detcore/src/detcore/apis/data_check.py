@@ -11,11 +11,11 @@ from cvcore import Config
 from cvcore.errors import CvcoreError
 from detcore.apis.classes import settle_classes
 from detcore.datasets import CocoDataset, build_dataset
-from detcore.datasets.bad_images import datasets_in
 from detcore.datasets.base import CustomDataset
-from detcore.datasets.coco_source import parse_json
+from detcore.datasets.coco.source import parse_json
 from detcore.datasets.faults import Ledger, examine_document, examine_images
 from detcore.datasets.formats import read_folder, recognise
+from detcore.datasets.image_files.bad_images import datasets_in
 from detcore.errors import AnnotationError, ClassMismatchError
 from detcore.registries import DATASETS
 

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     from cvcore.cnn import fuse_conv_bn
     from detcore.apis.config_files import read_config
-    from detcore.apis.infer import init_detector
+    from detcore.apis.inference.infer import init_detector
     from detcore.apis.measure.speed import time_inference
 
     if min(args.batch_size, args.repeats, *args.shape) < 1 or args.warm_up < 0:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw, train with evaluation, and put the first held-out scenes into pictures."""
     from detcore.apis.config_files import find_config, read_config
-    from detcore.apis.run import RunOptions, run_training
+    from detcore.apis.train.run import RunOptions, run_training
     from detcore.datasets.synthetic import draw_scenes
 
     started = time.perf_counter()
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 def draw_predictions(checkpoint: Path, scenes: Path, pictures: Path) -> None:
     """Detections on the first held-out scenes, from nothing but the checkpoint."""
     from cvcore.image import imread
-    from detcore.apis.infer import inference_detector, init_detector
+    from detcore.apis.inference.infer import inference_detector, init_detector
     from detcore.visualization import draw_to_file
 
     model = init_detector(None, checkpoint)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from detcore.apis.detector import Detector
-from detcore.apis.video import Film, is_film, open_camera, open_film, predict_film
+from detcore.apis.inference.detector import Detector
+from detcore.apis.inference.video import Film, is_film, open_camera, open_film, predict_film
 from detcore.errors import DetcoreError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from detcore.apis.detector import Detector
+    from detcore.apis.inference.detector import Detector
 
 DESCRIPTION = "Detect objects. Example: detcore predict latest.pth photo.jpg --out pictures/"
 
@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect on everything that is given; draw it, and collect plain records."""
-    from detcore.apis.detector import Detector
-    from detcore.apis.pictures import expand_pictures
-    from detcore.apis.video import is_film
+    from detcore.apis.inference.detector import Detector
+    from detcore.apis.inference.pictures import expand_pictures
+    from detcore.apis.inference.video import is_film
     from detcore.cli.films import run_camera, run_films
     from detcore.errors import OptionError
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def _run_pictures(detector: Detector, paths: list[str], args: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from detcore.apis.predictions import file_names
+    from detcore.apis.inference.predictions import file_names
 
     out, records = Path(args.out), []
     out.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
     from cvcore.parallel import MMDataParallel
     from cvcore.runner.replay import load_dump, replay
-    from detcore.apis.replay import build_model_of
+    from detcore.apis.train.replay import build_model_of
 
     dump = load_dump(args.dump)
     write = sys.stdout.write

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the model and serve until a signal ends it; waiting requests are finished first."""
     from cvcore.errors import requires
-    from detcore.apis.detector import Detector
+    from detcore.apis.inference.detector import Detector
     from detcore.serve import ServeSettings, build
 
     uvicorn = requires("uvicorn", extra="serve", distribution="detcore")

@@ -59,7 +59,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parts(document: Mapping[str, Any], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    from detcore.datasets.split import split_document
+    from detcore.datasets.coco.split import split_document
 
     if args.folds is not None:
         return _folds(document, args.folds, args.seed)
@@ -78,7 +78,7 @@ def _parts(document: Mapping[str, Any], args: argparse.Namespace) -> dict[str, d
 
 
 def _folds(document: Mapping[str, Any], count: int, seed: int) -> dict[str, dict[str, Any]]:
-    from detcore.datasets.split import split_document, subset
+    from detcore.datasets.coco.split import split_document, subset
 
     if count < 2:
         raise DetcoreError(f"--folds {count}: give 2 or more")

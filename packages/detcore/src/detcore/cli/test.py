@@ -102,7 +102,7 @@ def stored_results(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     """Results of an earlier test, and the dataset that they are of; no model is built."""
     from cvcore.config import import_custom_modules
     from detcore.apis.classes import settle_classes
-    from detcore.apis.train import validation_loader
+    from detcore.apis.train.detector import validation_loader
 
     import_custom_modules(cfg)
     settle_classes(cfg)
@@ -119,7 +119,7 @@ def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     from detcore.apis.checks import check_num_classes
     from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
     from detcore.apis.test import multi_gpu_test, single_gpu_test
-    from detcore.apis.train import validation_loader, wrap_model
+    from detcore.apis.train.detector import validation_loader, wrap_model
     from detcore.models import build_detector
 
     distributed = args.launcher != "none"

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     cfg = own_config(args) if args.data else given_config(args)
     apply_arguments(cfg, args)
     if args.overfit is not None:
-        from detcore.apis.overfit import overfit_config
+        from detcore.apis.train.overfit import overfit_config
 
         overfit_config(cfg, args.overfit)
     if args.gpus and args.gpus > 1 and args.launcher == "none":
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         return code
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
 
-    from detcore.apis.run import RunOptions, run_training
+    from detcore.apis.train.run import RunOptions, run_training
 
     options = RunOptions(
         launcher=args.launcher,
@@ -198,7 +198,7 @@ def say_what_next(cfg: Config) -> None:
     """One line a person can paste."""
     if os.environ.get("RANK", "0") != "0":
         return
-    from detcore.apis.run import best_checkpoint
+    from detcore.apis.train.run import best_checkpoint
 
     work_dir = Path(cfg["work_dir"])
     checkpoint, page = best_checkpoint(work_dir), work_dir / "report" / "index.html"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detcore.datasets.base import CustomDataset
 from detcore.datasets.build import build_dataset, get_loading_pipeline, replace_ImageToTensor
-from detcore.datasets.coco import CocoDataset
+from detcore.datasets.coco.dataset import CocoDataset
 from detcore.datasets.loader import build_dataloader
 from detcore.datasets.public.cityscapes import CityscapesDataset
 from detcore.datasets.public.coco_kin import (

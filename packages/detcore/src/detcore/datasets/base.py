@@ -13,11 +13,11 @@ from torch.utils.data import Dataset
 from cvcore.dist.seed import generator
 from cvcore.errors import ImageDecodeError
 from cvcore.fileio import FileClient, load, load_plain_pickle
-from detcore.datasets.bad_images import BadImages
-from detcore.datasets.class_file import read_class_file
+from detcore.datasets.classes.palette import distinct_colours
+from detcore.datasets.classes.text_file import read_class_file
 from detcore.datasets.filters import FilterReport
 from detcore.datasets.image_files import file_faults, is_outside, named, normalise_name
-from detcore.datasets.palette import distinct_colours
+from detcore.datasets.image_files.bad_images import BadImages
 from detcore.datasets.transforms.compose import Compose
 from detcore.datasets.transforms.load import join_path
 from detcore.errors import AnnotationError, OptionError, check_option

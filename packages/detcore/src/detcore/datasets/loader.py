@@ -21,7 +21,7 @@ from detcore.datasets.samplers import (
     InfiniteBatchSampler,
     InfiniteGroupBatchSampler,
 )
-from detcore.datasets.seeded import SeededBatches, SeededDataset, SeededSampler
+from detcore.datasets.samplers.seeded import SeededBatches, SeededDataset, SeededSampler
 from detcore.errors import check_option
 
 _LOADER_OPTIONS = (

@@ -14,7 +14,7 @@ from torch.utils.data import ConcatDataset as _ConcatDataset
 from torch.utils.data import Dataset
 
 from cvcore.log import print_log
-from detcore.datasets.coco import CocoDataset
+from detcore.datasets.coco.dataset import CocoDataset
 from detcore.datasets.filters import FilterReport
 from detcore.errors import AnnotationError, ClassMismatchError, OptionError
 from detcore.registries import DATASETS, PIPELINES

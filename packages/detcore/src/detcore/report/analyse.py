@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from detcore.datasets.seeded import SeededDataset
+from detcore.datasets.samplers.seeded import SeededDataset
 from detcore.report.classes import ClassFigures, class_figures
 from detcore.report.confusion import confusion_matrix
 from detcore.report.errors import ErrorKind, error_kinds

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detcore.datasets import CocoDataset
-from detcore.datasets.coco_results import boxes_of, masks_of
+from detcore.datasets.coco.results import boxes_of, masks_of
 from detcore.evaluation import CocoFigures, CocoObjects, evaluate_coco
 from detcore.report.matching import Verdict
 from detcore.report.objects import ImageObjects

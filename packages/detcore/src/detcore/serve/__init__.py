@@ -10,7 +10,7 @@ from detcore.serve.settings import ServeSettings as ServeSettings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from detcore.apis.detector import Detector
+    from detcore.apis.inference.detector import Detector
 
 
 def build(detector: Detector, settings: ServeSettings | None = None) -> FastAPI:

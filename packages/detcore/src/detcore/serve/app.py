@@ -13,8 +13,8 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
-from detcore.apis.detector import Detector
-from detcore.apis.predictions import Prediction
+from detcore.apis.inference.detector import Detector
+from detcore.apis.inference.predictions import Prediction
 from detcore.serve.decode import drawn
 from detcore.serve.metrics import CountRequests
 from detcore.serve.refusal import RefusalError

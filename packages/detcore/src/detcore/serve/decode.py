@@ -10,7 +10,7 @@ from PIL import Image
 from cvcore.errors import ImageDecodeError
 from cvcore.image import imfrombytes
 from cvcore.image.codec import FORMATS
-from detcore.apis.predictions import Prediction
+from detcore.apis.inference.predictions import Prediction
 from detcore.serve.refusal import RefusalError
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from detcore.apis.detector import Detector
-from detcore.apis.infer import inference_detector
-from detcore.apis.predictions import Prediction, prediction_of
+from detcore.apis.inference.detector import Detector
+from detcore.apis.inference.infer import inference_detector
+from detcore.apis.inference.predictions import Prediction, prediction_of
 from detcore.serve.batcher import Batcher, ClosedError, QueueFullError
 from detcore.serve.decode import decode
 from detcore.serve.metrics import Metrics

@@ -15,9 +15,9 @@ import numpy as np
 
 from cvcore import Config
 from cvcore.errors import hint
-from detcore.apis.infer import init_detector
+from detcore.apis.inference.infer import init_detector
 from detcore.apis.test import single_gpu_test
-from detcore.apis.train import validation_loader, wrap_model
+from detcore.apis.train.detector import validation_loader, wrap_model
 from detcore.errors import DetcoreError
 
 GROUPS = {

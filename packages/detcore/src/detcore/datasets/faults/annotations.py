@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from cvcore.errors import hint
-from detcore.datasets.coco_source import is_box, is_number, is_segmentation
+from detcore.datasets.coco.source import is_box, is_number, is_segmentation
 from detcore.datasets.faults.ledger import Ledger
 from detcore.datasets.image_files import is_outside, normalise_name
-from detcore.datasets.run_lengths import covered_pixels
 from detcore.datasets.segmentations import MIN_NUMBERS
+from detcore.datasets.segmentations.run_lengths import covered_pixels
 from detcore.datasets.transforms.load import join_path
 
 MIN_SIDE = 32  # pixels; smaller images are left out of training

@@ -18,8 +18,8 @@ from pycocotools import mask as rle
 
 from cvcore.image import imwrite
 from cvcore.log import print_log
-from detcore.datasets.coco import CocoDataset
-from detcore.datasets.palette import distinct_colours
+from detcore.datasets.classes.palette import distinct_colours
+from detcore.datasets.coco.dataset import CocoDataset
 from detcore.errors import AnnotationError, ClassMismatchError
 from detcore.evaluation.cityscapes import LABEL_IDS, THRESHOLDS, CityscapesTally, FoundInstances
 from detcore.evaluation.class_names import class_names

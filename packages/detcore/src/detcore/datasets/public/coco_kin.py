@@ -7,8 +7,8 @@ ICCV 2019.
 
 from __future__ import annotations
 
-from detcore.datasets.coco import CocoDataset
-from detcore.datasets.palette import distinct_colours
+from detcore.datasets.classes.palette import distinct_colours
+from detcore.datasets.coco.dataset import CocoDataset
 from detcore.evaluation.class_names import class_names
 from detcore.registries import DATASETS
 

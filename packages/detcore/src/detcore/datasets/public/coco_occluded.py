@@ -15,7 +15,7 @@ from pycocotools import mask as rle
 
 from cvcore.fileio import FileClient, load, load_plain_pickle
 from cvcore.log import print_log
-from detcore.datasets.coco import CocoDataset
+from detcore.datasets.coco.dataset import CocoDataset
 from detcore.errors import AnnotationError
 from detcore.evaluation.overlap import box_overlaps
 from detcore.evaluation.table import text_table

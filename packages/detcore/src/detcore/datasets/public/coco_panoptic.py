@@ -18,9 +18,9 @@ from cvcore.errors import ImageDecodeError
 from cvcore.fileio import atomic_write
 from cvcore.image import imfrombytes, imwrite
 from cvcore.log import print_log
-from detcore.datasets.coco import CocoDataset
-from detcore.datasets.coco_reader import CocoRecords, read_coco
-from detcore.datasets.palette import distinct_colours
+from detcore.datasets.classes.palette import distinct_colours
+from detcore.datasets.coco.dataset import CocoDataset
+from detcore.datasets.coco.reader import CocoRecords, read_coco
 from detcore.datasets.public.panoptic_results import found_segments, panoptic_records
 from detcore.errors import AnnotationError, ClassMismatchError, OptionError, check_option
 from detcore.evaluation.class_names import class_names

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cvcore.log import print_log
-from detcore.datasets import coco_results
-from detcore.datasets.coco import CocoDataset
-from detcore.datasets.coco_reader import CocoRecords, read_coco
+from detcore.datasets.coco import results as coco_results
+from detcore.datasets.coco.dataset import CocoDataset
+from detcore.datasets.coco.reader import CocoRecords, read_coco
 from detcore.errors import AnnotationError, check_option
 from detcore.evaluation.lvis import evaluate_lvis
 from detcore.evaluation.table import text_table

@@ -14,9 +14,9 @@ import numpy as np
 
 from cvcore.fileio import list_from_file
 from detcore.datasets.base import CustomDataset
+from detcore.datasets.classes.palette import distinct_colours
 from detcore.datasets.formats.folder import picture_size
 from detcore.datasets.formats.voc import FIRST_PIXEL, VocPage, listed_names, picture_name, read_page
-from detcore.datasets.palette import distinct_colours
 from detcore.evaluation.class_names import class_names
 from detcore.evaluation.voc_figures import VocRules
 from detcore.registries import DATASETS

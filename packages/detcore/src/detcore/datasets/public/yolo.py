@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detcore.datasets.coco import CocoDataset
-from detcore.datasets.coco_reader import CocoRecords, read_coco
+from detcore.datasets.coco.dataset import CocoDataset
+from detcore.datasets.coco.reader import CocoRecords, read_coco
 from detcore.datasets.formats.yolo import read_split
 from detcore.errors import check_option
 from detcore.registries import DATASETS

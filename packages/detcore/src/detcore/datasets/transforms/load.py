@@ -11,7 +11,7 @@ from pycocotools import mask as rle
 from cvcore.errors import CvcoreError, ImageDecodeError
 from cvcore.fileio import FileClient
 from cvcore.image import imfrombytes, imread
-from detcore.datasets.coco_reader import to_rle
+from detcore.datasets.segmentations import to_rle
 from detcore.errors import AnnotationError, OptionError
 from detcore.registries import PIPELINES
 from detcore.structures import BitmapMasks, PolygonMasks

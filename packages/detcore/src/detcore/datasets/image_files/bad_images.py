@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from detcore.datasets.image_files import named
+from detcore.datasets.image_files.names import named
 
 _logger = logging.getLogger("detcore")
 

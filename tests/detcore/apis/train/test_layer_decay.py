@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-import detcore.apis.layer_decay  # noqa: F401  (registers the constructor)
+import detcore.apis.train.layer_decay  # noqa: F401  (registers the constructor)
 from cvcore.runner import build_optimizer
 from detcore.errors import DetcoreError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvcore import Config
-from detcore.apis.run import open_log
+from detcore.apis.train.run import open_log
 
 
 def test_config_and_environment_go_to_the_log_file_alone(

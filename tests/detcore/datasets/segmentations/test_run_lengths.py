@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pycocotools import mask as rle
 
-from detcore.datasets.run_lengths import covered_pixels
+from detcore.datasets.segmentations.run_lengths import covered_pixels
 
 
 def test_the_runs_of_any_mask_add_up_to_its_image() -> None:

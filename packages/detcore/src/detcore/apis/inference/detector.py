@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from cvcore import Config
-from detcore.apis.infer import inference_detector, init_detector
+from detcore.apis.inference.infer import inference_detector, init_detector
+from detcore.apis.inference.pictures import PictureInputs, load_pictures
+from detcore.apis.inference.predictions import Prediction, Predictions, prediction_of
 from detcore.apis.own_data import DEFAULT_MODEL, OwnData, own_data_config
-from detcore.apis.pictures import PictureInputs, load_pictures
-from detcore.apis.predictions import Prediction, Predictions, prediction_of
-from detcore.apis.run import RunOptions, best_checkpoint, run_training
-from detcore.apis.train import get_root_logger
+from detcore.apis.train.detector import get_root_logger
+from detcore.apis.train.run import RunOptions, best_checkpoint, run_training
 from detcore.errors import OptionError
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cvcore.errors import FileError, ImageDecodeError
 from cvcore.image import imread, imwrite
-from detcore.apis.pictures import load_pictures
+from detcore.apis.inference.pictures import load_pictures
 from detcore.errors import DetcoreError, ShapeError
 
 

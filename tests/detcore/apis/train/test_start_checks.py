@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detcore.apis.start_checks import CACHE, check_image_files
+from detcore.apis.train.start_checks import CACHE, check_image_files
 from detcore.datasets import CocoDataset, RepeatDataset
 from detcore.errors import AnnotationError
 

@@ -9,7 +9,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from cvcore.image import imread
-from detcore.apis.predictions import Prediction, Predictions, file_names, prediction_of
+from detcore.apis.inference.predictions import Prediction, Predictions, file_names, prediction_of
 from detcore.errors import DetcoreError
 
 NAMES = ("cat", "dog")

@@ -17,12 +17,12 @@ import numpy as np
 
 from cvcore.errors import hint
 from cvcore.log import print_log
-from detcore.datasets import coco_results
 from detcore.datasets.base import CustomDataset
-from detcore.datasets.coco_api import COCO
-from detcore.datasets.coco_reader import CocoRecords, read_coco
-from detcore.datasets.coco_written import read_results
-from detcore.datasets.palette import distinct_colours
+from detcore.datasets.classes.palette import distinct_colours
+from detcore.datasets.coco import results as coco_results
+from detcore.datasets.coco.api import COCO
+from detcore.datasets.coco.reader import CocoRecords, read_coco
+from detcore.datasets.coco.written import read_results
 from detcore.datasets.segmentations import to_rle
 from detcore.datasets.transforms.load import LoadAnnotations
 from detcore.errors import AnnotationError, ClassMismatchError, check_option

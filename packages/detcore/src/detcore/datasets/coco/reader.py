@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 
-from detcore.datasets.coco_source import (
+from detcore.datasets.coco.source import (
     ID,
     NUMBER,
     TEXT,
@@ -17,8 +17,8 @@ from detcore.datasets.coco_source import (
     no_garbage_collection,
     parse_json,
 )
-from detcore.datasets.run_lengths import covered_pixels
 from detcore.datasets.segmentations import Segmentations, to_rle
+from detcore.datasets.segmentations.run_lengths import covered_pixels
 from detcore.errors import AnnotationError
 
 __all__ = ["CocoRecords", "Segmentations", "read_coco", "to_rle"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from cvcore.dist import get_dist_info
 from cvcore.fileio import atomic_write
-from detcore.datasets.bad_images import datasets_in
 from detcore.datasets.image_files import file_faults, named
+from detcore.datasets.image_files.bad_images import datasets_in
 from detcore.errors import AnnotationError
 
 CACHE = "data_checks.json"

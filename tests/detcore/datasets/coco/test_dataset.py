@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detcore.datasets import CocoDataset
-from detcore.datasets.coco_reader import to_rle
+from detcore.datasets.coco.reader import to_rle
 from detcore.errors import AnnotationError, ClassMismatchError, OptionError
 
 BOX = [10, 10, 20, 20]

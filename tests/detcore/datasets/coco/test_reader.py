@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle
 
-from detcore.datasets.coco_reader import CocoRecords, read_coco, to_rle
+from detcore.datasets.coco.reader import CocoRecords, read_coco, to_rle
 from detcore.errors import AnnotationError
 
 SQUARE = [[10.0, 10.0, 20.0, 10.0, 20.0, 20.0, 10.0, 20.0]]
@@ -165,7 +165,7 @@ def test_a_file_reads_alike_with_and_without_the_fast_parser(
 ) -> None:
     path = write_coco([{"bbox": [1, 2, 3.5, 4], "segmentation": SQUARE}])
     first = read(path)
-    monkeypatch.setattr("detcore.datasets.coco_source.orjson", None)
+    monkeypatch.setattr("detcore.datasets.coco.source.orjson", None)
     second = read(path)
     assert first.images == second.images
     assert np.array_equal(first.boxes, second.boxes)

@@ -56,7 +56,7 @@ def test_a_batch_is_really_one(
         sizes.append(len(pictures))
         return inference_detector(model, pictures)
 
-    monkeypatch.setattr("detcore.apis.detector.inference_detector", counted)
+    monkeypatch.setattr("detcore.apis.inference.detector.inference_detector", counted)
     detector.predict(str(scenes / "images" / "val_*.jpg"), batch_size=3)
     assert sizes == [3, 1]
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-import detcore.apis.layer_decay  # noqa: F401  (registers a constructor that configs name)
+import detcore.apis.train.layer_decay  # noqa: F401  (registers a constructor that configs name)
 from cvcore import Config
 from cvcore.dist import get_dist_info
 from cvcore.interrupt import abandonable
@@ -33,8 +33,8 @@ from detcore.apis.checks import check_num_classes
 from detcore.apis.device import choose_device
 from detcore.apis.hooks.figures import ClassFiguresHook
 from detcore.apis.reporting import commands_of, report_writer
-from detcore.apis.resume import start_from
 from detcore.apis.test import multi_gpu_test, single_gpu_test
+from detcore.apis.train.resume import start_from
 from detcore.datasets import build_dataloader, build_dataset, replace_ImageToTensor
 from detcore.errors import DetcoreError
 

@@ -12,7 +12,7 @@ import pytest
 
 from cvcore.image import imread
 from detcore import Detector
-from detcore.apis.video import (
+from detcore.apis.inference.video import (
     FilmWriter,
     Frame,
     detect_frames,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from detcore.apis.config_files import read_config
-from detcore.apis.overfit import overfit_config
+from detcore.apis.train.overfit import overfit_config
 from detcore.cli.train import main
 from detcore.datasets import build_dataset
 from detcore.errors import OptionError

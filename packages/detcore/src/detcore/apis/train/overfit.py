@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cvcore import Config
-from detcore.apis.infer import test_pipeline
+from detcore.apis.inference.infer import test_pipeline
 from detcore.datasets import build_dataset
 from detcore.errors import OptionError
 

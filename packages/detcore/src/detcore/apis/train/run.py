@@ -30,11 +30,11 @@ from cvcore.lock import FolderLock
 from cvcore.log import FILE_ONLY
 from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
-from detcore.apis.start_checks import check_image_files
-from detcore.apis.startup import startup_table
-from detcore.apis.train import get_root_logger, train_detector
+from detcore.apis.train.detector import get_root_logger, train_detector
+from detcore.apis.train.start_checks import check_image_files
+from detcore.apis.train.startup import startup_table
 from detcore.datasets import build_dataset
-from detcore.datasets.bad_images import log_passed_over
+from detcore.datasets.image_files.bad_images import log_passed_over
 from detcore.models import build_detector
 from detcore.version import __version__
 

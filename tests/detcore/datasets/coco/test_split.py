@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detcore.datasets.split import split_document, stratify
+from detcore.datasets.coco.split import split_document, stratify
 from detcore.errors import AnnotationError, OptionError
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from cvcore.errors import requires
-from detcore.apis.detector import Detector
-from detcore.apis.predictions import Prediction
+from detcore.apis.inference.detector import Detector
+from detcore.apis.inference.predictions import Prediction
 from detcore.errors import DetcoreError, OptionError
 
 FILM_SUFFIXES = frozenset(
