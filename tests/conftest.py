@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.processes import run_script_on_two_ranks
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # spinning threads starve each other
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic runs on CUDA
@@ -38,6 +41,12 @@ def trained_run(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     options = ["--seed", "7", "--cfg-options", "runner.max_epochs=2"]
     assert main([str(tiny_config), "--work-dir", str(work_dir), *options]) == 0
     return work_dir
+
+
+@pytest.fixture
+def run_on_two_ranks(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Run a script in two processes that know each other; gives what each of them printed."""
+    return partial(run_script_on_two_ranks, folder=tmp_path)
 
 
 TINY = """

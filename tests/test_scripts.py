@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tests.processes import free_port, run
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[1] / "scripts").glob("*.sh"))
 BASH = shutil.which("bash")
@@ -45,28 +45,18 @@ def test_slurm_is_asked_for_the_nodes_that_the_gpus_need(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_dist_train_trains_on_two_processes(tiny_config: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
     # torchrun of the Python that runs the tests, wherever that lies.
     (tmp_path / "torchrun").write_text(
         f'#!/bin/sh\nexec {sys.executable} -W ignore -m torch.distributed.run "$@"\n', "utf-8"
     )
     (tmp_path / "torchrun").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PORT": port}
-    environment["OMP_NUM_THREADS"] = "1"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PORT": str(free_port())}
     script = next(path for path in SCRIPTS if path.name == "dist_train.sh")
     work_dir = tmp_path / "run"
     options = ["--cfg-options", "runner.max_epochs=1", "evaluation.interval=1"]
-    done = subprocess.run(
-        [BASH, script, tiny_config, "2", "--work-dir", work_dir, "--seed", "7", *options],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=150,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    command = [BASH, script, tiny_config, "2", "--work-dir", work_dir, "--seed", "7", *options]
+    done = run(command, environment)
+    assert done.code == 0, done.errors[-3000:]
     meta = torch.load(work_dir / "latest.pth", weights_only=True)["meta"]
     assert (meta["world_size"], meta["iter"]) == (2, 3)  # 12 images, 2 ranks of 2 each
     assert len(list(work_dir.glob("*.log"))) == 1

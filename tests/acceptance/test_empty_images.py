@@ -5,21 +5,16 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from tests.acceptance.conftest import Data
+from tests.processes import python, run_ranks
 
 from detcore.apis.config_files import read_config
 from detcore.datasets import build_dataloader
 from detcore.models import build_detector
-
-LIMIT = 240  # seconds; a run that hangs would take for ever
 
 
 def two_classes(config: Path) -> tuple[torch.nn.Module, list]:
@@ -91,40 +86,15 @@ def test_B15_B16_two_ranks_train_to_the_end(
         data.image(f"{number}.jpg")
         if objects == "one rank" and number == 0:
             data.object()  # whichever rank sees it, the other one has nothing
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        port = found.getsockname()[1]
     command = [
-        *(sys.executable, "-m", "detcore.cli.train", str(tiny_config), "--launcher", "pytorch"),
+        *python("-m", "detcore.cli.train", tiny_config, "--launcher", "pytorch"),
         *("--work-dir", str(tmp_path / "run"), "--no-validate", "--seed", "1", "--cfg-options"),
         *(f"data.train.ann_file={data.write()}", f"data.train.img_prefix={data.folder}"),
         *("data.train.classes=['cat','dog']", "runner.max_epochs=1", "dist_params.backend=gloo"),
         *(f"model.roi_head.{head}_head.num_classes=2" for head in ("bbox", "mask")),
     ]
-    ranks = [
-        subprocess.Popen(
-            command,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": "1",
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": "2",
-                "MASTER_ADDR": "localhost",
-                "MASTER_PORT": str(port),
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [rank.communicate(timeout=LIMIT)[1] for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
-    assert [rank.returncode for rank in ranks] == [0, 0], "\n".join(said)
+    for rank in run_ranks(command):
+        assert rank.code == 0, rank.errors
     lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     last = json.loads(lines[-1])
     assert {"loss", "loss_cls", "loss_bbox", "loss_mask"} <= last.keys()

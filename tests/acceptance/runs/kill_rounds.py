@@ -74,7 +74,7 @@ def main(folder: Path, rounds: int) -> None:
         if child == 0:
             train(folder, asynchronous=turn % 2 == 1)
             os._exit(1)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while newest == 0 and find_latest_checkpoint(folder) is None:
             assert time.monotonic() < deadline, "the run does not get going"
             time.sleep(0.01)

@@ -9,13 +9,13 @@ import os
 import random
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tests.acceptance.runs.conftest import ROOT
+from tests.processes import PATIENCE, Process, importing_from, python, run
 from torch import nn
 
 from cvcore.errors import CheckpointError
@@ -34,27 +34,14 @@ ROUNDS = int(os.environ.get("SOAK_ROUNDS", "20"))
 posix = pytest.mark.skipif(os.name == "nt", reason="fork, SIGKILL and resource limits")
 
 
-def python(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=options.get("timeout", 120),
-    )
-
-
 @posix
 @pytest.mark.slow
 def test_D8_killed_at_random_moments_while_saving(tmp_path: Path) -> None:
-    arguments = ("-m", "tests.acceptance.runs.kill_rounds", str(tmp_path), str(ROUNDS))
-    done = python(*arguments, timeout=60 + 5 * ROUNDS)
-    assert done.returncode == 0, done.stderr
-    numbers = re.fullmatch(r"(\d+) rounds, (\d+) in the act .*iteration (\d+)\n", done.stdout)
-    assert numbers is not None, done.stdout
+    command = python("-m", "tests.acceptance.runs.kill_rounds", tmp_path, str(ROUNDS))
+    done = run(command, folder=ROOT, patience=PATIENCE + 30 * ROUNDS)
+    assert done.code == 0, done.errors
+    numbers = re.fullmatch(r"(\d+) rounds, (\d+) in the act .*iteration (\d+)\n", done.out)
+    assert numbers is not None, done.out
     rounds, in_the_act, iteration = map(int, numbers.groups())
     assert rounds == ROUNDS
     assert in_the_act >= ROUNDS // 10  # else the kills come at the wrong moments
@@ -86,9 +73,9 @@ print(sorted(path.name for path in folder.iterdir()))
 
 @posix
 def test_D9_a_full_disk_leaves_the_checkpoint_before_and_no_rubbish(tmp_path: Path) -> None:
-    done = python("-c", FULL, str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    *errors, left = done.stdout.splitlines()
+    done = run(python("-c", FULL, tmp_path))
+    assert done.code == 0, done.errors
+    *errors, left = done.out.splitlines()
     assert len(errors) == 2
     assert all("cannot write checkpoint" in each and "free space" in each for each in errors)
     assert left == "['epoch_1.pth']"
@@ -265,7 +252,7 @@ import sys, time
 from cvcore.lock import FolderLock
 with FolderLock(sys.argv[1]):
     print('held', flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -273,19 +260,13 @@ def test_D17_two_runs_in_one_work_dir(
     tmp_path: Path, tiny_config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / ".epoch_3.pth.1-ab.tmp").write_bytes(b"half")
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "held\n"
-            assert not list(tmp_path.glob(".*.tmp"))  # nobody else can be writing them
-            with pytest.raises(FolderInUseError, match=f"process {holder.pid} on"):
-                FolderLock(tmp_path).__enter__()
-            assert train([str(tiny_config), "--work-dir", str(tmp_path)]) == 2
-            assert "is in use by process" in capsys.readouterr().err
-        finally:
-            holder.kill()
+    with Process(python("-c", HOLDER, tmp_path)) as holder:
+        holder.until("held")
+        assert not list(tmp_path.glob(".*.tmp"))  # nobody else can be writing them
+        with pytest.raises(FolderInUseError, match=f"process {holder.pid} on"):
+            FolderLock(tmp_path).__enter__()
+        assert train([str(tiny_config), "--work-dir", str(tmp_path)]) == 2
+        assert "is in use by process" in capsys.readouterr().err
     # A lock does not outlive its owner, however that ended.
     with FolderLock(tmp_path):
         pass
@@ -331,28 +312,13 @@ def test_D19_a_crash_after_an_epoch_finds_its_checkpoint_written(
     else:
         text += "evaluation = dict(interval=1, metric='bbox', proposal_nums='not numbers')\n"
     config.write_text(text, encoding="utf-8")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "detcore.cli.train",
-            str(config),
-            "--work-dir",
-            str(tmp_path / "run"),
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode not in (0, 143)
-    assert done.stderr.count("Traceback (most recent call last)") <= 1
+    command = python("-m", "detcore.cli.train", config, "--work-dir", tmp_path / "run")
+    done = run(command, importing_from(tmp_path))
+    assert done.code not in (0, 143)
+    assert done.errors.count("Traceback (most recent call last)") <= 1
     if where == "hook":
-        assert done.returncode == 1
-        assert "ZeroDivisionError: a bug in a hook" in done.stderr
+        assert done.code == 1
+        assert "ZeroDivisionError: a bug in a hook" in done.errors
     found = find_latest_checkpoint(tmp_path / "run")
     assert found == str(tmp_path / "run" / "epoch_1.pth")
     assert read_checkpoint(found)["meta"]["epoch"] == 1

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from tests.processes import PATIENCE, Process, importing_from, python, run
 
 from cvcore.runner.fetch import WorkerDiedError, next_batch
 from detcore.cli.train import main as train
@@ -44,11 +42,12 @@ class Fails:
 
 @posix
 def test_E1_a_killed_worker_is_an_error_within_ten_seconds() -> None:
-    loader = build_dataloader(Fails("killed"), 2, 1, dist=False, seed=0)
+    loader = build_dataloader(Fails("killed"), 2, 1, dist=False, shuffle=False)
     batches = iter(loader)
+    [next_batch(batches) for _ in range(2)]  # samples 0 to 3; to make the next one kills it
     begun = time.monotonic()
     with pytest.raises(WorkerDiedError) as caught:
-        [next_batch(batches) for _ in range(6)]
+        next_batch(batches)
     assert time.monotonic() - begun < 10
     text = str(caught.value)
     assert "killed" in text
@@ -120,16 +119,9 @@ print('200 epochs')
 @posix
 @pytest.mark.slow
 def test_E4_two_hundred_turns_of_the_epoch_with_workers_and_threads() -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", TURNS],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "200 epochs\n"
+    done = run(python("-c", TURNS), patience=2 * PATIENCE)
+    assert done.code == 0, done.errors
+    assert done.out == "200 epochs\n"
 
 
 DAWDLES = """
@@ -181,26 +173,10 @@ def test_E7_ranks_wait_for_a_slow_evaluation_longer_than_the_time_limit(
     assert second.splitlines()[-1] == "rank 1 None"
 
 
-def launch(config: Path, work_dir: Path, *options: str, **environment: str) -> Any:
-    """`detcore-train --gpus 2` in a process of its own, which can be sent signals."""
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-W", "ignore", "-m", "detcore.cli.train", str(config)),
-            *("--work-dir", str(work_dir), "--seed", "7", "--gpus", "2", *options),
-        ],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: Any, timeout: float = 120) -> tuple[int, str]:
-    try:
-        _, errors = process.communicate(timeout=timeout)
-    finally:
-        process.kill()
-    return process.returncode, errors
+def on_two_ranks(config: Path, work_dir: Path, *options: str) -> list[str | Path]:
+    """The command of `detcore-train --gpus 2`."""
+    common = ("--work-dir", work_dir, "--seed", "7", "--gpus", "2")
+    return python("-m", "detcore.cli.train", config, *common, *options)
 
 
 RANK_ONE_FAILS = """
@@ -235,50 +211,35 @@ def failing_config(tiny_config: Path, tmp_path: Path) -> Path:
     return path
 
 
-def with_path(folder: Path) -> dict[str, str]:
-    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
-
-
 @posix
 @pytest.mark.slow
 def test_E8_a_rank_that_fails_ends_all_of_them(failing_config: Path, tmp_path: Path) -> None:
-    begun = time.monotonic()
-    process = launch(failing_config, tmp_path / "run", **with_path(tmp_path))
-    code, errors = finish(process)
-    assert code not in (0, 143)
-    assert time.monotonic() - begun < 90
-    assert "ZeroDivisionError: rank 1 has a bug" in errors
+    done = run(on_two_ranks(failing_config, tmp_path / "run"), importing_from(tmp_path))
+    assert done.code not in (0, 143)  # long before the 30 minutes that a collective waits
+    assert "ZeroDivisionError: rank 1 has a bug" in done.errors
 
 
 @posix
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "SOAK_ROUNDS" not in os.environ,
-    reason="on a small machine torchrun's second start can time out: run it by make soak",
-)
 def test_torchrun_restarts_a_run_from_its_last_checkpoint(
     failing_config: Path, tmp_path: Path
 ) -> None:
     """A rank fails in the second epoch; the second attempt goes on from the first's checkpoint."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **with_path(tmp_path)}
-    environment.update(FAIL_AT="4", FAIL_ONCE=str(tmp_path / "failed"))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc_per_node=2", "--max-restarts=1", "-m", "detcore.cli.train"),
-            *(str(failing_config), "--work-dir", str(tmp_path / "run"), "--seed", "7"),
-            *("--launcher", "pytorch"),
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
+    environment = {
+        **importing_from(tmp_path),
+        "FAIL_AT": "4",
+        "FAIL_ONCE": str(tmp_path / "failed"),
+    }
+    command = python(
+        *("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--max-restarts=1"),
+        *("-m", "detcore.cli.train", failing_config, "--work-dir", tmp_path / "run"),
+        *("--seed", "7", "--launcher", "pytorch"),
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = run(command, environment)
+    assert done.code == 0, done.errors[-3000:]
     assert (tmp_path / "failed").exists()
-    assert "rank 1 has a bug" in done.stderr
-    assert "resumed at epoch 1, iteration 3" in done.stderr
+    assert "rank 1 has a bug" in done.errors
+    assert "resumed at epoch 1, iteration 3" in done.errors
     saved = torch.load(tmp_path / "run" / "latest.pth", weights_only=True)
     assert saved["meta"]["epoch"] == 2
     assert saved["meta"]["iter"] == 6  # 12 images, 2 ranks of 2 each, 2 epochs
@@ -291,18 +252,15 @@ def test_detcore_train_with_gpus_saves_says_how_to_go_on_and_passes_the_code_on(
     tiny_config: Path, tmp_path: Path, signum: int, expected: int
 ) -> None:
     work_dir = tmp_path / "run"
-    process = launch(
-        tiny_config, work_dir, "--cfg-options", "runner.max_epochs=200", "evaluation.interval=500"
-    )
-    deadline = time.monotonic() + 90
-    while not (work_dir / "epoch_1.pth").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, finish(process)[1]
-        time.sleep(0.1)
-    process.send_signal(signum)
-    code, errors = finish(process)
-    assert code == expected, errors[-3000:]
-    (line,) = [line for line in errors.splitlines() if line.startswith("resume: ")]
+    options = ("--cfg-options", "runner.max_epochs=2000", "evaluation.interval=5000")
+    with Process(on_two_ranks(tiny_config, work_dir, *options)) as process:
+        while not (work_dir / "epoch_1.pth").exists():
+            assert process.is_alive(), process.errors()
+            time.sleep(0.1)
+        process.send(signum)
+        done = process.end()
+    assert done.code == expected, done.errors[-3000:]
+    (line,) = [line for line in done.errors.splitlines() if line.startswith("resume: ")]
     assert line.startswith(f"resume: detcore-train {tiny_config} --work-dir {work_dir}")
     assert line.endswith("--auto-resume")
     saved = torch.load(work_dir / "latest.pth", weights_only=True)
@@ -318,8 +276,8 @@ def test_a_detector_is_dealt_out_by_config(tiny_config: Path, tmp_path: Path) ->
         "model_wrapper_cfg.type=MMFullyShardedDataParallel",
         "model_wrapper_cfg.shard=[BasicBlock]",
     ]
-    code, errors = finish(launch(tiny_config, tmp_path / "run", *options))
-    assert code == 0, errors[-3000:]
+    done = run(on_two_ranks(tiny_config, tmp_path / "run", *options))
+    assert done.code == 0, done.errors[-3000:]
     (best,) = (tmp_path / "run").glob("best_*_epoch_1.pth")
     for path in (best, tmp_path / "run" / "epoch_1.pth"):
         saved = torch.load(path, weights_only=True)

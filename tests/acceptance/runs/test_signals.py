@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 from tests.acceptance.runs.conftest import INT, TERM, Program, assert_same_run
+from tests.processes import Ended
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(signal, "SIGTERM") or os.name == "nt", reason="POSIX signals"),
 ]
 
+LONG = "200"  # seconds, of what is not waited for: many times what leaving takes
 WHOLE = ("--epochs", "3", "--evaluate", "--validate")
-
-
 BY_ITERATIONS = ("--iters", "20", "--evaluate", "--validate")
 
 
@@ -32,9 +32,9 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Pa
     def make(*options: str) -> tuple[Path, list[str]]:
         if options not in runs:
             folder = tmp_path_factory.mktemp("unbroken") / "parts"
-            program = Program([str(folder), *options])
-            assert program.end()[0] == 0
-            runs[options] = folder, program.steps()
+            with Program([str(folder), *options]) as program:
+                assert program.end().code == 0
+                runs[options] = folder, program.steps()
         return runs[options]
 
     return make
@@ -47,18 +47,18 @@ def stop_and_resume(
     slow: tuple[str, ...],
     at: str,
     signum: int,
-) -> tuple[int, str]:
+) -> Ended:
     """Send a signal when the run says ``at``; resume in a new process to the end, and compare."""
     program = start("parts", *options, *slow)
     program.until(at)
     program.send(signum)
-    code, errors = program.end()
+    ended = program.end()
     resumed = start("parts", *options, "--resume", "--seed", "99")
-    assert resumed.end()[0] == 0
+    assert resumed.end().code == 0
     whole, steps = unbroken(*options)
     assert program.steps() + resumed.steps() == steps
     assert_same_run(whole, program.work_dir)
-    return code, errors
+    return ended
 
 
 @pytest.mark.parametrize(("signum", "code"), [(TERM, 143), (INT, 130)])
@@ -70,19 +70,19 @@ def test_D12_a_signal_in_a_train_step(
     code: int,
 ) -> None:
     slow = ("--step-seconds", "0.3")
-    ended, errors = stop_and_resume(start, unbroken, WHOLE, slow, "step 9", signum)
-    assert ended == code
+    ended = stop_and_resume(start, unbroken, WHOLE, slow, "step 9", signum)
+    assert ended.code == code
     # The step that the signal came in is finished and saved; no other one is begun.
-    assert f"ended after iteration 9, saved {tmp_path / 'parts' / 'iter_9.pth'}" in errors
-    assert "Traceback" not in errors
+    assert f"ended after iteration 9, saved {tmp_path / 'parts' / 'iter_9.pth'}" in ended.errors
+    assert "Traceback" not in ended.errors
 
 
 def test_D12_a_signal_in_a_run_by_iterations(
     start: Callable[..., Any], unbroken: Callable[..., Any]
 ) -> None:
     slow = ("--step-seconds", "0.3")
-    code, _ = stop_and_resume(start, unbroken, BY_ITERATIONS, slow, "step 10", TERM)
-    assert code == 143
+    ended = stop_and_resume(start, unbroken, BY_ITERATIONS, slow, "step 10", TERM)
+    assert ended.code == 143
 
 
 MOMENTS = {
@@ -90,8 +90,8 @@ MOMENTS = {
     "data": (("--data-seconds", "0.6"), "step 8"),
     "workers": (("--data-seconds", "0.6", "--workers", "1"), "step 8"),
     "validation": (("--step-seconds", "0.3"), "validated 1"),
-    "evaluation": (("--evaluation-seconds", "20"), "evaluated a batch"),
-    "scoring": (("--evaluation-seconds", "20"), "scoring"),
+    "evaluation": (("--evaluation-seconds", LONG), "evaluated a batch"),
+    "scoring": (("--evaluation-seconds", LONG), "scoring"),
     "last epoch": (("--step-seconds", "0.3"), "step 18"),
 }
 
@@ -101,30 +101,30 @@ def test_D13_a_signal_in_any_other_moment(
     start: Callable[..., Any], unbroken: Callable[..., Any], moment: str
 ) -> None:
     slow, at = MOMENTS[moment]
-    code, errors = stop_and_resume(start, unbroken, WHOLE, slow, at, TERM)
-    assert code == 143
-    assert "saved" in errors
-    assert "Traceback" not in errors
+    ended = stop_and_resume(start, unbroken, WHOLE, slow, at, TERM)
+    assert ended.code == 143
+    assert "saved" in ended.errors
+    assert "Traceback" not in ended.errors
 
 
 @pytest.mark.parametrize("at", ["validated 1", "scoring", "evaluated a batch"])
 def test_D13_a_signal_while_a_run_by_iterations_evaluates(
     start: Callable[..., Any], unbroken: Callable[..., Any], at: str
 ) -> None:
-    slow = ("--evaluation-seconds", "20") if at == "scoring" else ("--step-seconds", "0.2")
-    code, _ = stop_and_resume(start, unbroken, BY_ITERATIONS, slow, at, TERM)
-    assert code == 143
+    slow = ("--evaluation-seconds", LONG) if at == "scoring" else ("--step-seconds", "0.2")
+    ended = stop_and_resume(start, unbroken, BY_ITERATIONS, slow, at, TERM)
+    assert ended.code == 143
 
 
 def test_D13_a_wait_for_data_ends_at_once(start: Callable[..., Any]) -> None:
-    program = start("run", "--epochs", "1", "--data-seconds", "20", "--step-seconds", "0")
-    time.sleep(6)  # it waits for its first batch by now
+    program = start("run", "--epochs", "1", "--data-seconds", LONG)
+    program.until("making a sample")
     begun = time.monotonic()
     program.send(TERM)
-    code, errors = program.end()
-    assert time.monotonic() - begun < 5
-    assert code == 143
-    assert "nothing was trained yet" in errors
+    ended = program.end()
+    assert time.monotonic() - begun < float(LONG) / 2
+    assert ended.code == 143
+    assert "nothing was trained yet" in ended.errors
 
 
 def test_D14_a_signal_to_one_rank_ends_both_at_the_same_step(
@@ -134,16 +134,15 @@ def test_D14_a_signal_to_one_rank_ends_both_at_the_same_step(
     ranks = start_two("run", "--epochs", "4", *slow)
     ranks[1].until("step 3")
     ranks[1].send(TERM)
-    codes = [rank.end()[0] for rank in ranks]
-    assert codes == [143, 143]
-    stops = [[line for line in rank.said if line.startswith("stopped")] for rank in ranks]
+    assert [rank.end().code for rank in ranks] == [143, 143]
+    stops = [[line for line in rank.lines() if line.startswith("stopped")] for rank in ranks]
     (first,), (second,) = stops
     assert first.split()[:2] == second.split()[:2]  # "stopped N"
 
     resumed = start_two("run", "--epochs", "4", "--resume", "--seed", "99")
     whole = start_two("whole", "--epochs", "4")
-    assert [rank.end()[0] for rank in resumed] == [0, 0]
-    assert [rank.end()[0] for rank in whole] == [0, 0]
+    assert [rank.end().code for rank in resumed] == [0, 0]
+    assert [rank.end().code for rank in whole] == [0, 0]
     for number in range(2):
         assert ranks[number].steps() + resumed[number].steps() == whole[number].steps()
 
@@ -151,10 +150,10 @@ def test_D14_a_signal_to_one_rank_ends_both_at_the_same_step(
 def test_D14_a_signal_to_one_rank_in_evaluation_ends_both(
     start_two: Callable[..., Any],
 ) -> None:
-    ranks = start_two("run", "--epochs", "2", "--evaluate", "--evaluation-seconds", "20")
+    ranks = start_two("run", "--epochs", "2", "--evaluate", "--evaluation-seconds", LONG)
     ranks[0].until("scoring")
     ranks[0].send(TERM)
-    assert [rank.end()[0] for rank in ranks] == [143, 143]
+    assert [rank.end().code for rank in ranks] == [143, 143]
 
 
 @pytest.mark.parametrize("signum", [TERM, INT])
@@ -163,32 +162,33 @@ def test_D15_workers_ignore_the_signal_that_the_whole_group_gets(
 ) -> None:
     program = start("parts", "--epochs", "3", "--workers", "2", "--step-seconds", "0.3")
     program.until("step 9")
-    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
+    children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
     workers = [int(pid) for pid in children.read_text(encoding="utf-8").split()]
     assert len(workers) >= 2
-    for pid in [*workers, program.process.pid]:
+    for pid in [*workers, program.pid]:
         os.kill(pid, signum)
-    code, errors = program.end()
-    assert code == 128 + signum
-    assert errors.count("saved") == 2  # in the log, and as the last word
-    assert "Traceback" not in errors
-    assert start("parts", "--epochs", "3", "--resume").end()[0] == 0
-    assert start("whole", "--epochs", "3").end()[0] == 0
+    ended = program.end()
+    assert ended.code == 128 + signum
+    assert ended.errors.count("saved") == 2  # in the log, and as the last word
+    assert "Traceback" not in ended.errors
+    assert start("parts", "--epochs", "3", "--resume").end().code == 0
+    assert start("whole", "--epochs", "3").end().code == 0
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_D16_a_second_signal_ends_at_once(start: Callable[..., Any], tmp_path: Path) -> None:
-    program = start("parts", "--epochs", "3", "--step-seconds", "20")
+    program = start("parts", "--epochs", "3", "--step-seconds", LONG)
     program.until("step 1")
     program.send(INT)
-    time.sleep(0.5)
-    assert program.process.poll() is None  # it finishes its step of 20 seconds
+    while "finishing the step" not in program.errors():
+        time.sleep(0.01)
+    assert program.is_alive()  # it finishes its step
     begun = time.monotonic()
     program.send(INT)
-    code, errors = program.end()
-    assert time.monotonic() - begun < 5
-    assert code == 130
-    assert "ending at once" in errors
+    ended = program.end()
+    assert time.monotonic() - begun < float(LONG) / 2
+    assert ended.code == 130
+    assert "ending at once" in ended.errors
     assert not list((tmp_path / "parts").glob("*.pth"))
 
 
@@ -203,6 +203,6 @@ def test_D16_a_second_signal_while_saving_leaves_no_corrupt_file(
         program.send(INT)
         time.sleep(0.05 * turn)
         program.send(INT)
-        assert program.end()[0] == 130
+        assert program.end().code == 130
         for path in (tmp_path / f"run{turn}").glob("*.pth"):
             assert verify_file(path)

@@ -52,7 +52,9 @@ class Numbers:
         return 12
 
     def __getitem__(self, index: int) -> Tensor:
-        time.sleep(self.seconds)
+        if self.seconds:
+            say("making a sample")
+            time.sleep(self.seconds)
         noise = generator().normal(size=2)
         return torch.tensor([index / 6 - 1, 1.0]) + torch.from_numpy(noise).float() / 4
 
@@ -199,7 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
     logging.getLogger("toy").setLevel(logging.INFO)
     if options.ranks:
-        init_dist("pytorch", "gloo", timeout=60)
+        init_dist("pytorch", "gloo")
     runner, loaders = build(options)
     flow = [("train", 4 if options.iters else 1)]
     if options.validate:

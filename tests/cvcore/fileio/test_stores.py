@@ -6,12 +6,12 @@ import multiprocessing
 import pickle
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.processes import Process, free_port
 
 from cvcore.errors import FileError
 from cvcore.fileio import FileClient, LmdbBackend, MemcachedBackend, dump, list_from_file, load
@@ -106,21 +106,19 @@ def memcached() -> Iterator[str]:
     if program is None:
         pytest.skip("no memcached program; on Debian: apt-get install memcached")
     pytest.importorskip("pymemcache", reason="get it with: pip install 'cvcore[memcached]'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "16", "-u", "nobody"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            for _ in range(200):
-                with socket.socket() as knock:
-                    if knock.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                assert server.poll() is None, server.stderr
-                time.sleep(0.02)
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    with Process(command) as server:
+        while not answers(port):
+            assert server.is_alive(), server.errors()
+            server.look_at_the_clock("an answer")
+            time.sleep(0.02)
+        yield f"127.0.0.1:{port}"
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_cache_fills_itself_from_the_disk(memcached: str, tmp_path: Path) -> None:
@@ -167,9 +165,7 @@ def test_what_is_too_large_for_the_cache_is_read_from_the_disk(
 
 def test_servers_that_are_away_or_misspelt_are_named(tmp_path: Path) -> None:
     pytest.importorskip("pymemcache", reason="get it with: pip install 'cvcore[memcached]'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with pytest.raises(FileError, match=f"memcached at 127.0.0.1:{port} cannot get 'a'"):
         MemcachedBackend(f"127.0.0.1:{port}").get("a")
     for wrong in (":11211", "host:port", []):

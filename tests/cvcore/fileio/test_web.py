@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import free_port
 
 from cvcore.errors import FileError
 from cvcore.fileio import HTTPBackend, download, place_in_cache
@@ -228,9 +228,7 @@ def test_a_connection_that_always_breaks_ends_in_an_error_and_keeps_its_part(
 
 
 def test_nobody_at_the_address_is_an_error_at_once(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with pytest.raises(FileError, match="Connection refused"):
         download(f"http://127.0.0.1:{port}/a", tmp_path / "a")
     with pytest.raises(FileError, match="no address of a web server"):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tests.processes import python, run_ranks
+from tests.processes import run as run_apart
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +24,7 @@ torch.set_num_threads(1)
 folder, kind, optimizer_kind, epochs, batch = sys.argv[1:6]
 launched = 'RANK' in os.environ
 if launched:
-    init_dist('pytorch', 'gloo', timeout=60)
+    init_dist('pytorch', 'gloo')
 rank, world = get_dist_info()
 
 class Block(nn.Module):
@@ -89,33 +87,10 @@ if launched:
 def run(folder: Path, kind: str, optimizer: str, epochs: int = 1, batch: int = 1) -> None:
     script = folder.parent / "train.py"
     script.write_text(TRAIN, encoding="utf-8")
-    command = [sys.executable, "-W", "ignore", str(script), str(folder), kind, optimizer]
-    command += [str(epochs), str(batch)]
-    common = {**os.environ, "OMP_NUM_THREADS": "1"}
-    places = [{}]
-    if kind != "alone":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            common["MASTER_PORT"] = str(probe.getsockname()[1])
-        common.update(MASTER_ADDR="127.0.0.1", WORLD_SIZE="2")
-        places = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-    processes = [
-        subprocess.Popen(
-            command,
-            env={**common, **place},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for place in places
-    ]
-    try:
-        said = [process.communicate(timeout=90) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, (_, errors) in zip(processes, said, strict=True):
-        assert process.returncode == 0, errors[-3000:]
+    command = python(script, folder, kind, optimizer, str(epochs), str(batch))
+    ended = [run_apart(command)] if kind == "alone" else run_ranks(command)
+    for each in ended:
+        assert each.code == 0, each.errors[-3000:]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,44 +68,3 @@ def batches() -> list[Tensor]:
     """Five batches of (4, 2) numbers."""
     source = torch.Generator().manual_seed(1)
     return [torch.randn(4, 2, generator=source) for _ in range(5)]
-
-
-PREAMBLE = """
-from cvcore.dist import barrier, get_dist_info, init_dist, shutdown
-init_dist('pytorch', backend='gloo')
-rank, world_size = get_dist_info()
-"""
-AT_THE_END = """
-barrier()
-shutdown()
-"""
-
-
-@pytest.fixture
-def run_on_two_ranks(tmp_path: Path) -> Callable[[str], list[str]]:
-    """Run a script in two processes that know each other; gives what each of them printed."""
-
-    def run(script: str) -> list[str]:
-        path = tmp_path / "on_each_rank.py"
-        path.write_text(PREAMBLE + script + AT_THE_END, encoding="utf-8")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        common.update(WORLD_SIZE="2", OMP_NUM_THREADS="1")
-        processes = [
-            subprocess.Popen(
-                [sys.executable, str(path)],
-                env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(2)
-        ]
-        said = [process.communicate(timeout=120) for process in processes]
-        for process, (_, errors) in zip(processes, said, strict=True):
-            assert process.returncode == 0, errors
-        return [out for out, _ in said]
-
-    return run

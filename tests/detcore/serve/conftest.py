@@ -34,9 +34,9 @@ def photo(scenes: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(trained_run: Path) -> Iterator[Server]:
     """A server that takes what 50 clients send, in a process of its own."""
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    server = Server(trained_run / "latest.pth", log, "--score-thr", "0.05", "--batch-size", "8")
-    yield server
-    server.end()
+    options = ("--score-thr", "0.05", "--batch-size", "8")
+    with Server(trained_run / "latest.pth", *options) as server:
+        yield server
+        server.stop()

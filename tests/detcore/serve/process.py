@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+from tests.processes import Ended, Process, python
 
 STARTED = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 
-class Server:
+class Server(Process):
     """`detcore serve` on a free port; ``address`` is where it listens."""
 
-    def __init__(self, checkpoint: Path, log: Path, *options: str) -> None:
-        self.log = log
-        command = [sys.executable, "-m", "detcore.cli.main", "serve", str(checkpoint)]
-        with log.open("w") as file:
-            self.process = subprocess.Popen(
-                [*command, "--port", "0", "--device", "cpu", *options],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        self.address = self._wait()
+    def __init__(self, checkpoint: Path, *options: str) -> None:
+        command = python("-m", "detcore.cli.main", "serve", checkpoint)
+        super().__init__([*command, "--port", "0", "--device", "cpu", *options])
+        try:
+            self.address = self._wait()
+        except BaseException:
+            self.close()
+            raise
 
     def _wait(self) -> str:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if found := STARTED.search(self.log.read_text()):
+        while self.is_alive():
+            if found := STARTED.search(self.errors()):
                 return found[1]
+            self.look_at_the_clock("an address")
             time.sleep(0.05)
-        self.end()
-        raise AssertionError(self.log.read_text())
+        raise AssertionError(self.errors())
 
-    def end(self) -> None:
+    def stop(self) -> Ended:
         """Ask it to stop, and wait until it has."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
+        if self.is_alive():
+            self.send(signal.SIGTERM)
+        return self.end()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 from tests.detcore.serve.process import Server
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.slow
 CLIENTS = 50
@@ -28,7 +28,7 @@ def figure(server: Server, name: str) -> float:
 def ask_until(server: Server, pictures: list[bytes], end: float) -> list[tuple[int, int, int]]:
     """(picture, status, objects) of each request of one client."""
     seen = []
-    with httpx.Client(base_url=server.address, timeout=20) as client:
+    with httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
         while time.monotonic() < end:
             which = len(seen) % len(pictures)
             answer = client.post("/predict", content=pictures[which])
@@ -40,7 +40,7 @@ def load(server: Server, pictures: list[bytes]) -> list[tuple[int, int, int]]:
     end = time.monotonic() + SECONDS
     with ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(ask_until, server, pictures, end) for _ in range(CLIENTS)]
-        return [answer for client in clients for answer in client.result(60)]
+        return [answer for client in clients for answer in client.result(PATIENCE)]
 
 
 def test_fifty_clients_are_all_answered_and_memory_stays(server: Server, scenes: Path) -> None:
@@ -66,23 +66,18 @@ def test_fifty_clients_are_all_answered_and_memory_stays(server: Server, scenes:
     assert grown < MEGABYTES
 
 
-def test_a_signal_ends_it_after_the_last_answer(
-    trained_run: Path, photo: bytes, tmp_path: Path
-) -> None:
+def test_a_signal_ends_it_after_the_last_answer(trained_run: Path, photo: bytes) -> None:
     # The first of a batch waits so long that the signal comes while all of them are within.
-    options = ("--batch-size", "64", "--max-wait-ms", "3000")
-    server = Server(trained_run / "latest.pth", tmp_path / "log.txt", *options)
-    with ThreadPoolExecutor(12) as pool:
+    options = ("--batch-size", "64", "--max-wait-ms", "20000")
+    with Server(trained_run / "latest.pth", *options) as server, ThreadPoolExecutor(12) as pool:
         answers = [
-            pool.submit(httpx.post, f"{server.address}/predict", content=photo, timeout=30)
+            pool.submit(httpx.post, f"{server.address}/predict", content=photo, timeout=PATIENCE)
             for _ in range(12)
         ]
-        time.sleep(1.5)
+        time.sleep(4)
         assert not any(answer.done() for answer in answers)
-        server.process.send_signal(signal.SIGTERM)
-        statuses = [answer.result(30).status_code for answer in answers]
-    server.end()
+        ended = server.stop()
+        statuses = [answer.result(PATIENCE).status_code for answer in answers]
     assert statuses == [200] * 12
-    log = (tmp_path / "log.txt").read_text()
-    assert "Application shutdown complete" in log
-    assert "Traceback" not in log
+    assert "Application shutdown complete" in ended.errors
+    assert "Traceback" not in ended.errors

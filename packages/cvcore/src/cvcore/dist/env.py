@@ -14,6 +14,7 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
+from cvcore.dist.attempt import attempt_store
 from cvcore.errors import DistributedError
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
@@ -66,8 +67,9 @@ def init_dist(
     _export(place)
     if timeout is not None and not isinstance(timeout, timedelta):
         timeout = timedelta(seconds=timeout)
+    store = attempt_store(place.address, place.port, place.rank, place.world_size, timeout)
     distributed.init_process_group(
-        backend, rank=place.rank, world_size=place.world_size, timeout=timeout
+        backend, store=store, rank=place.rank, world_size=place.world_size, timeout=timeout
     )
     if backend == "gloo":
         atexit.register(shutdown)
