@@ -116,7 +116,8 @@ def load_from_timm(filename: str, map_location: Any = None) -> Any:
     name = filename.partition("://")[2]
     timm = requires("timm", extra="timm")
     known = timm.list_models(pretrained=True)
-    if name not in known and not timm.is_model(name):
+    # A model's name alone stands for the weights that timm takes by default.
+    if name not in known and not any(each.startswith(f"{name}.") for each in known):
         raise CheckpointError(f"timm has no pretrained model {name!r}{hint(name, known)}")
     try:
         model = timm.create_model(name, pretrained=True)
