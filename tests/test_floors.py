@@ -13,7 +13,7 @@ PACKAGES = Path(__file__).resolve().parents[1] / "packages"
 # Each row is a floor, the lowest first; what shares a floor does not import each other.
 FLOORS = {
     "cvcore": [
-        ["errors", "version"],
+        ["errors", "terminal", "version"],
         [
             "arguments",
             "checks",

@@ -106,10 +106,10 @@ def test_a_message_goes_where_the_logger_argument_says(
 
 
 def test_a_terminal_gets_colour_and_a_pipe_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rich.logging import RichHandler
+    from cvcore.terminal import ShortLineHandler
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert isinstance(get_logger("logtest_h").handlers[0], RichHandler)
+    assert isinstance(get_logger("logtest_h").handlers[0], ShortLineHandler)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     assert type(get_logger("logtest_i").handlers[0]) is log_module.TerminalHandler
 

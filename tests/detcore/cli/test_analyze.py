@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from pycocotools import mask as rle
 
 from detcore.cli.main import main
 from detcore.cli.test import main as evaluate
@@ -209,3 +211,45 @@ def test_an_unknown_option_is_answered_with_the_nearest(capsys: pytest.CaptureFi
         main(["analyze", "errors", "config", "results", "--scor-thr", "0.5"])
     assert stop.value.code == 2
     assert "'--score-thr'" in capsys.readouterr().err
+
+
+def test_hidden_objects_are_counted_in_the_results_of_any_coco_config(
+    tiny_config: Path, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Results that are the truth itself: every object in the first list is found.
+
+    The second list has the same object twice, once moved to where nothing is.
+    """
+    document = json.loads((scenes / "annotations" / "val.json").read_text())
+    names = ["disc", "triangle", "square", "star", "ring"]
+    rows, results = [], []
+    for image in document["images"]:
+        boxes = [np.zeros((0, 5), np.float32) for _ in names]
+        masks: list[list[np.ndarray]] = [[] for _ in names]
+        for each in document["annotations"]:
+            if each["image_id"] != image["id"]:
+                continue
+            label = each["category_id"] - document["categories"][0]["id"]
+            x, y, w, h = each["bbox"]
+            mask = np.zeros((image["height"], image["width"]), bool)
+            mask[int(y) : int(y + h), int(x) : int(x + w)] = True
+            row = np.array([[x, y, x + w, y + h, 0.9]], np.float32)
+            boxes[label] = np.concatenate([boxes[label], row])
+            masks[label].append(mask)
+            runs = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
+            runs["counts"] = runs["counts"].decode()
+            rows.append([names[label], each["id"], image["id"], each["bbox"], runs])
+        results.append((boxes, masks))
+    (tmp_path / "results.pkl").write_bytes(pickle.dumps(results))
+    (tmp_path / "occluded.json").write_text(json.dumps(rows))
+    name, number, image_id, (x, y, w, h), runs = rows[0]
+    twice = [[name, number, image_id, [x + d, y, x + d + w, y + h], runs] for d in (0, 60)]
+    (tmp_path / "separated.json").write_text(json.dumps(twice))
+    lists = [f"--{kind}={tmp_path / kind}.json" for kind in ("occluded", "separated")]
+    inputs = [str(tiny_config), str(tmp_path / "results.pkl"), *lists]
+    out = tmp_path / "recall.json"
+    assert main(["analyze", "occluded", *inputs, "--out", str(out)]) == 0
+    assert json.loads(out.read_text()) == {"occluded_recall": 100.0, "separated_recall": 50.0}
+    assert "separated_recall: 50.00 %" in capsys.readouterr().out
+    assert main(["analyze", "occluded", *inputs, "--score-thr", "0.95"]) == 0
+    assert "occluded_recall: 0.00 %" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Weights of detectron2 and pycls under detcore's keys."""
+"""Weights of detectron2, pycls, MoCo and SwAV under detcore's keys."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from cvcore.errors import CheckpointError, FileError
 from cvcore.fileio.plain_pickle import load_plain_pickle
 from detcore.compat.checkpoints.detectron2 import convert_detectron2
 from detcore.compat.checkpoints.pycls import convert_pycls, is_pycls
+from detcore.compat.checkpoints.self_supervised import (
+    convert_self_supervised,
+    is_self_supervised,
+)
 from detcore.models.backbones.regnet import RegNet
 from detcore.models.backbones.resnet import ResNet
 
@@ -140,3 +144,19 @@ def test_a_regnet_of_pycls_fits_the_backbone_of_that_name() -> None:
     assert all(torch.equal(converted.state_dict[key], weights[key]) for key in weights)
     with pytest.raises(CheckpointError, match="RegNetY does not"):
         convert_pycls({"s1.b1.f.se.f_ex.0.weight": torch.zeros(1)})
+
+
+def test_the_resnet_of_moco_and_of_swav_is_taken_out_of_their_trainings() -> None:
+    weights = ResNet(18, base_channels=4).state_dict()
+    one = torch.zeros(1)
+    moco = {f"encoder_q.{key}": value for key, value in weights.items()}
+    moco |= {f"encoder_k.{key}": value for key, value in weights.items()}
+    moco |= {"encoder_q.fc.0.weight": one, "queue": one}
+    swav = {**weights, "projection_head.0.weight": one, "prototypes.weight": one}
+    for theirs in (moco, swav):
+        assert is_self_supervised(theirs)
+        converted = convert_self_supervised(theirs)
+        assert converted.state_dict.keys() == weights.keys()
+        assert all(converted.state_dict[key] is weights[key] for key in weights)
+        assert len(converted.left_out) + len(weights) == len(theirs)
+    assert not is_self_supervised({**weights, "fc.weight": one})  # torchvision's

@@ -107,12 +107,9 @@ def _add_file(logger: logging.Logger, path: Path, mode: str) -> None:
 
 def _terminal_handler() -> logging.Handler:
     if sys.stderr is not None and sys.stderr.isatty():
-        from rich.console import Console
-        from rich.logging import RichHandler
+        from cvcore.terminal import ShortLineHandler
 
-        handler: logging.Handler = RichHandler(
-            console=Console(stderr=True), show_path=False, markup=False
-        )
+        handler: logging.Handler = ShortLineHandler()
     else:
         handler = TerminalHandler()
         handler.setFormatter(logging.Formatter(FORMAT))

@@ -138,11 +138,13 @@ class EpochBasedRunner(BaseRunner):
             if mode == "train":
                 self._max_iters = self._max_epochs * len(loader)
                 break
-        self.logger.info("start: host %s, work_dir %s", get_host_info(), self.work_dir)
+        self.logger.info(
+            "start: host %s, work_dir %s", get_host_info(), self.work_dir, extra=FILE_ONLY
+        )
         self.logger.info(
             "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
         )
-        self.logger.info("workflow: %s, %d epochs", flows, self._max_epochs)
+        self.logger.info("workflow: %s, %d epochs", flows, self._max_epochs, extra=FILE_ONLY)
         turns = list(zip(flows, data_loaders, strict=True))
         settle_batch_size(self, next(loader for (mode, _), loader in turns if mode == "train"))
         with saved_when_stopped(self):

@@ -160,11 +160,13 @@ class IterBasedRunner(BaseRunner):
             self._max_iters = max_iters
         if self._max_iters is None:
             raise ValueError("max_iters is not set: a run by iterations needs its length")
-        self.logger.info("start: host %s, work_dir %s", get_host_info(), self.work_dir)
+        self.logger.info(
+            "start: host %s, work_dir %s", get_host_info(), self.work_dir, extra=FILE_ONLY
+        )
         self.logger.info(
             "hooks, in the order of their calls:\n%s", self.get_hook_info(), extra=FILE_ONLY
         )
-        self.logger.info("workflow: %s, %d iterations", flows, self._max_iters)
+        self.logger.info("workflow: %s, %d iterations", flows, self._max_iters, extra=FILE_ONLY)
         modes = [mode for mode, _ in flows]
         settle_batch_size(self, data_loaders[modes.index("train")])
         with saved_when_stopped(self):

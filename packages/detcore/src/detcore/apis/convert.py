@@ -17,6 +17,10 @@ from cvcore.runner.checkpoint.load import STRIP_WRAPPER, weights_in
 from detcore.compat.checkpoints.converted import Converted
 from detcore.compat.checkpoints.detectron2 import convert_detectron2
 from detcore.compat.checkpoints.pycls import convert_pycls, is_pycls
+from detcore.compat.checkpoints.self_supervised import (
+    convert_self_supervised,
+    is_self_supervised,
+)
 from detcore.compat.checkpoints.torchvision import (
     OUR_EPS,
     convert_torchvision_backbone,
@@ -61,6 +65,7 @@ def convert_file(
 
 
 RECOGNISED: tuple[tuple[Callable[..., bool], Callable[..., Converted]], ...] = (
+    (is_self_supervised, convert_self_supervised),
     (is_torchvision_backbone, convert_torchvision_backbone),
     (is_pycls, convert_pycls),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,8 +22,34 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
+class HelpText(argparse.HelpFormatter):
+    """Help in which each example has a line of its own, to be copied as it stands.
+
+    A description ends in ``Example: COMMAND``; after three spaces there may be ``or: COMMAND``,
+    ``or, in another case: COMMAND``, or what the command does.
+    """
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        said, _, examples = text.partition("Example: ")
+        filled = super()._fill_text(said, width, indent)
+        if not examples:
+            return filled
+        lines = [filled, "", "Example:"]
+        for part in re.split(r" {3,}", f"or: {examples}"):
+            case, found, command = part.partition(": ")
+            if not found or not case.startswith("or"):
+                lines.append(f"    {part}")
+                continue
+            lines += [f"{case}:"] if case != "or" else []
+            lines.append(f"  {command}")
+        return "\n".join(f"{indent}{line}" for line in lines)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that answers an option it does not know with the nearest ones."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"formatter_class": HelpText, **options})
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but for what it says of unknown options."""

@@ -21,7 +21,8 @@ VERBS = {
     "check": "what is wrong with images and annotations",
     "browse": "training samples as pictures, after their transforms",
     "config": "print a config with everything it inherits, compare two, list",
-    "zoo": "list the configs that are shipped; check a folder of others",
+    "zoo": "list the configs that are shipped, get weights, check a folder",
+    "data": "get public data sets, list images, note their sizes",
     "convert": "annotations and weights of other projects to those of detcore",
     "split": "a COCO json into train, val and test, or into folds",
     "anchors": "anchor sizes that fit a data set",
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        sys.stderr.write(f"error: no verb {verb!r}{hint} There are: {', '.join(VERBS)}\n")
+        sys.stderr.write(f"error: no verb {verb!r}{hint}. There are: {', '.join(VERBS)}\n")
         return EXIT_BAD_INPUT
     module = importlib.import_module(f"detcore.cli.{verb}")
     return main_of(f"detcore {verb}", module.DESCRIPTION, module.add_arguments, module.run, rest)

@@ -1,4 +1,4 @@
-"""`detcore zoo`: which configs there are, and which of a folder can be built."""
+"""`detcore zoo`: which configs there are, their published weights, and what a folder lacks."""
 
 from __future__ import annotations
 
@@ -17,21 +17,35 @@ if TYPE_CHECKING:
     from detcore.apis.zoo import ZooEntry
 
 DESCRIPTION = (
-    "List the configs that are shipped, or check which configs of a folder can be built here. "
-    "Example: detcore zoo list mask_rcnn_r50   or: detcore zoo check my_configs --out report.json"
+    "List the configs that are shipped, get published weights of one, or check which configs of a "
+    "folder can be built here. Example: detcore zoo list mask_rcnn_r50   or: "
+    "detcore zoo get mask_rcnn_r50_fpn_1x_coco   or: detcore zoo check my_configs"
 )
 PIPE_WIDTH = 240
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Two actions."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | check")
+    """Three actions."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | get | check")
     listing = actions.add_parser(
         "list",
         help="print the configs that are shipped",
         description="Print the configs that are shipped. Example: detcore zoo list mask_rcnn r50",
     )
     listing.add_argument("words", nargs="*", help="only those whose path contains each of these")
+    listing.add_argument("--weights", action="store_true", help="only those with published weights")
+    get = actions.add_parser(
+        "get",
+        help="download a config's published weights",
+        description="Download the published weights of a config, check their sha256, and write "
+        "NAME.py and NAME.pth, which needs nothing beside it. "
+        "Example: detcore zoo get faster_rcnn_r50_fpn_1x_coco --out models/",
+    )
+    get.add_argument("name", help="of a config, as in detcore zoo list --weights")
+    get.add_argument("--out", default=".", help="folder for the two files")
+    get.add_argument(
+        "--index", metavar="FILE", help="an index of your own, TOML, by path or by address"
+    )
     check = actions.add_parser(
         "check",
         help="read every config of a folder, build every model",
@@ -44,11 +58,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List or check."""
-    return print_list(args.words) if args.action == "list" else check(args)
+    """List, get or check."""
+    if args.action == "list":
+        return print_list(args.words, args.weights)
+    return get(args) if args.action == "get" else check(args)
 
 
-def print_list(words: Sequence[str]) -> int:
+def get(args: argparse.Namespace) -> int:
+    """Fetch the weights, and say what they can be used for."""
+    from rich.console import Console
+
+    from detcore.apis.zoo import fetch, read_index
+
+    fetched = fetch(args.name, args.out, read_index(args.index))
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for note in fetched.notes:
+        console.print(note)
+    console.print(f"wrote {fetched.config} and {fetched.weights}")
+    console.print(f"next: detcore predict {fetched.weights} PHOTO.jpg --out pictures/")
+    console.print(f"or: detcore train --data FOLDER --model {fetched.config} ", end="")
+    console.print(f"--load-from {fetched.weights}")
+    return 0
+
+
+def print_list(words: Sequence[str], with_weights: bool = False) -> int:
     """The shipped configs whose path contains every word, with what their first line says."""
     from rich.table import Table
 
@@ -56,6 +89,11 @@ def print_list(words: Sequence[str]) -> int:
 
     root, paths = configs_root(), list_configs()
     shown = [path for path in paths if all(word in str(path.relative_to(root)) for word in words)]
+    if with_weights:
+        from detcore.apis.zoo import read_index
+
+        published = read_index()
+        shown = [path for path in shown if path.stem in published]
     table = Table(box=None, pad_edge=False)
     table.add_column("config", overflow="fold")
     table.add_column("what it is")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvcore.dist import all_gather_object, allreduce_params, is_main
 from cvcore.fileio import FileClient
+from cvcore.log import FILE_ONLY
 from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.hook import Hook
 from cvcore.runner.registry import HOOKS
@@ -94,7 +95,7 @@ class CheckpointHook(Hook):
         )
         self.create_symlink = self.create_symlink and self.file_client.allow_symlink
         runner.checkpoint_writer.background = self.async_save
-        runner.logger.info("checkpoints go to %s", self.out_dir)
+        runner.logger.info("checkpoints go to %s", self.out_dir, extra=FILE_ONLY)
 
     def after_train_epoch(self, runner: BaseRunner) -> None:
         """Save, if it is time."""

@@ -13,6 +13,7 @@ ACTIONS = {
     "results": "a report, or metrics, from a results file",
     "confusion": "what is taken for what",
     "errors": "what each kind of error costs",
+    "occluded": "recall of hidden and of separated objects",
     "robustness": "AP under corruptions of the images",
     "compare": "two evaluations, class by class",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,14 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     add("--trust-config", action="store_true", help="run a .py config as Python")
 
 
-def read_inputs(args: argparse.Namespace) -> tuple[Config, Any, list[Any]]:
+def read_inputs(
+    args: argparse.Namespace, changes: Mapping[str, Any] | None = None
+) -> tuple[Config, Any, list[Any]]:
     """The config, the data set in test mode, and the results.
+
+    Args:
+        args: With the arguments of `add_inputs`.
+        changes: Settings of the data set that take the place of the config's.
 
     Raises:
         DetcoreError: The file holds no list of results.
@@ -37,7 +44,7 @@ def read_inputs(args: argparse.Namespace) -> tuple[Config, Any, list[Any]]:
         raise DetcoreError(f"{path}: no such file; make it with detcore-test ... --out {path}")
     cfg = read_config(args.config, args.cfg_options, trust=args.trust_config)
     import_custom_modules(cfg)
-    dataset = build_dataset(cfg["data"][args.split], {"test_mode": True})
+    dataset = build_dataset({**cfg["data"][args.split], **(changes or {})}, {"test_mode": True})
     results = load_plain_pickle(path.read_bytes(), str(path))
     if not isinstance(results, list):
         raise DetcoreError(f"{path}: holds {type(results).__name__}, not a list of results")

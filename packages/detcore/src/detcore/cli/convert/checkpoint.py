@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Convert weights: torchvision's detectors and classifiers, detectron2's .pkl files, pycls' "
-    "RegNets and MMDetection's checkpoints of version 1 on. Example: detcore convert checkpoint "
+    "RegNets, MoCo's and SwAV's ResNets, and MMDetection's checkpoints of version 1 on. Example: detcore convert checkpoint "
     "fasterrcnn.pth converted.pth --config faster_rcnn_r50_fpn_torchvision"
 )
 LISTED = 20  # keys in one line of the report
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     from detcore.apis.convert import convert_file
 
-    if args.target.suffix != ".pth":
+    if not args.target.name.endswith((".pth", ".pth.tar")):
         raise DetcoreError(f"{args.target}: a checkpoint's name ends in .pth")
     converted, meta = convert_file(args.source, args.class_rows, args.batch_norm_eps)
     console = Console(soft_wrap=True, highlight=False, markup=False)

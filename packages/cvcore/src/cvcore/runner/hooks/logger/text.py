@@ -14,6 +14,7 @@ from torch import distributed
 
 from cvcore.dist import is_distributed, is_main
 from cvcore.fileio import FileClient, scandir
+from cvcore.log import FILE_ONLY
 from cvcore.runner.hooks.logger.base import LoggerHook
 from cvcore.runner.hooks.logger.live_line import LiveLine
 from cvcore.runner.hooks.logger.metrics_file import MetricsFile
@@ -148,7 +149,7 @@ class TextLoggerHook(LoggerHook):
         if runner.meta is not None and "exp_name" in runner.meta:
             due = self.every_n_iters(runner, self.interval_exp_name)
             if due or (self.by_epoch and self.end_of_epoch(runner)):
-                runner.logger.info("Exp name: %s", runner.meta["exp_name"])
+                runner.logger.info("Exp name: %s", runner.meta["exp_name"], extra=FILE_ONLY)
         if report["mode"] == "train":
             text = self._train_head(report, runner)
         elif self.by_epoch:
