@@ -139,7 +139,8 @@ def prepare(model: nn.Module, pictures: list[Picture]) -> dict[str, Any]:
     pipeline = Compose(replace_ImageToTensor(settings))
     samples = [pipeline(_record(picture)) for picture in pictures]
     batch = collate(samples, samples_per_gpu=len(samples))
-    device = next(model.parameters()).device
+    weight = next(model.parameters(), None)  # an exported file's weights are not torch's
+    device = torch.device("cpu") if weight is None else weight.device
     data: dict[str, Any] = scatter(batch, [device])[0]
     return data
 
