@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from detcore.export.suppression import NOTHING, survives
+from detcore.export.operators import NOTHING, first, survives
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Pool:
             labels=F.pad(self.labels, (0, missing)),
             groups=F.pad(self.groups, (0, missing)),
         )
-        scores, order = filled.scores.topk(count, dim=1)
+        scores, order = first(filled.scores, count)
         return Pool(
             take(filled.boxes, order),
             scores,

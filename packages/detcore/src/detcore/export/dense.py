@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from detcore.export.choose import Pool, suppress_batch
-from detcore.export.suppression import NOTHING
+from detcore.export.operators import NOTHING, first
 from detcore.models.heads.dense.interface import DenseHead
 from detcore.models.heads.dense.postprocess import Candidates, Selection
 from detcore.structures import ImageInfo
@@ -79,5 +79,5 @@ def _top(flat: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` best of each row and their places, filled up; all where not positive."""
     if count <= 0:
         return flat, torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
-    values, order = F.pad(flat, (0, count), value=NOTHING).topk(count, dim=1)
+    values, order = first(F.pad(flat, (0, count), value=NOTHING), count)
     return values, order

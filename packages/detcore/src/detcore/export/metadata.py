@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from cvcore import Config
+from detcore.datasets.build import test_pipeline
 from detcore.errors import ExportError
 from detcore.version import __version__
 
@@ -93,18 +94,6 @@ def describe(detector: Any) -> Metadata:
         mask_threshold=0.5 if roi_selection is None else roi_selection.mask_threshold,
         config=cfg.pretty_text,
     )
-
-
-def test_pipeline(cfg: Config) -> Sequence[Mapping[str, Any]]:
-    """The pipeline of ``cfg.data.test``, also where that is a dataset of datasets."""
-    settings = cfg["data"]["test"]
-    while isinstance(settings, list | tuple) or "pipeline" not in settings:
-        if isinstance(settings, list | tuple):
-            settings = settings[0]
-        else:
-            settings = settings.get("dataset") or settings["datasets"]
-    pipeline: Sequence[Mapping[str, Any]] = settings["pipeline"]
-    return pipeline
 
 
 def _steps(pipeline: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

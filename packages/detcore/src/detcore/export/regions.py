@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from detcore.export.choose import Pool, suppress_batch
-from detcore.export.suppression import NOTHING
+from detcore.export.operators import NOTHING
 from detcore.models.heads.roi.box.base import BoxMaps
 from detcore.models.heads.roi.cascade import CascadeRoIHead
 

@@ -19,9 +19,9 @@ from cvcore.errors import requires
 from detcore.errors import ExportError
 from detcore.export.engines import EXTRA_FILE
 from detcore.export.metadata import Metadata, describe
+from detcore.export.operators import onnx_translations
 from detcore.export.program import INPUTS, DetectorProgram
 from detcore.export.support import check_support
-from detcore.export.suppression import onnx_translations
 
 # Traced on a batch of two of unequal sides: a size of one, or two that are equal, would be taken
 # for constants. They suit the strides of every pyramid, up to 128.
