@@ -41,7 +41,7 @@ FLOORS = {
         ["boxes", "visualization"],
         ["evaluation", "matching"],
         ["compat", "datasets", "models"],
-        ["report"],
+        ["export", "report"],
         ["apis"],
         ["serve"],
         ["cli"],

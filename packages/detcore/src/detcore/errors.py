@@ -17,6 +17,10 @@ class ClassMismatchError(DetcoreError, ValueError):
     """The class names or their number differ between model, config and annotations."""
 
 
+class ExportError(DetcoreError):
+    """A detector cannot be exported, or what was exported does not do what the detector does."""
+
+
 class OptionError(DetcoreError, ValueError):
     """A constructor or function was given a setting outside what it accepts."""
 

@@ -88,12 +88,37 @@ def multi_level_roi_align(
     scales = [1.0 / stride for stride in strides]
     if _bags_are_fast(feats[0]):
         return _summed_samples(feats, rois, levels, size, scales, sampling_ratio, aligned)
+    if torch.compiler.is_compiling():
+        return _every_level(feats, rois, levels, size, scales, sampling_ratio, aligned)
     pooled = feats[0].new_zeros(len(rois), feats[0].shape[1], *size)
     for level, (feat, scale) in enumerate(zip(feats, scales, strict=True)):
         rows = (levels == level).nonzero().flatten()
         part = rois[rows].to(feat.dtype)
         aligned_part = vision_ops.roi_align(feat, part, size, scale, sampling_ratio, aligned)
         pooled = pooled.index_copy(0, rows, aligned_part)
+    return pooled
+
+
+def _every_level(
+    feats: Sequence[Tensor],
+    rois: Tensor,
+    levels: Tensor,
+    size: tuple[int, int],
+    scales: Sequence[float],
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    """Each level for all regions, so that a traced graph has shapes that no value decides.
+
+    Regions of other levels are points there: they take no samples, or few.
+    """
+    pooled = feats[0].new_zeros(rois.shape[0], feats[0].shape[1], *size)
+    for level, (feat, scale) in enumerate(zip(feats, scales, strict=True)):
+        here = (levels == level)[:, None]
+        boxes = torch.where(here, rois[:, 1:], 0.0)
+        part = torch.cat([rois[:, :1], boxes], dim=1).to(feat.dtype)
+        of_level = vision_ops.roi_align(feat, part, size, scale, sampling_ratio, aligned)
+        pooled = torch.where(here[:, :, None, None], of_level, pooled)
     return pooled
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from cvcore import Config
 from detcore.apis.checks import OTHER_COUNTS
 from detcore.apis.config_files import find_config, list_configs, read_config
-from detcore.apis.inference.infer import test_pipeline
 from detcore.datasets import build_dataset
+from detcore.datasets.build import test_pipeline
 from detcore.datasets.formats import FolderFormat, recognise
 from detcore.datasets.formats.convert import Conversion, convert_folder
 from detcore.datasets.formats.data_config import data_config

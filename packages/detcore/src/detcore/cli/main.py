@@ -29,6 +29,7 @@ VERBS = {
     "flops": "parameters and multiply-adds of a model",
     "benchmark": "images a second of a model",
     "publish": "a checkpoint to give away: without optimizer, with a hash",
+    "export": "a checkpoint to ONNX, to a torch program or to OpenVINO",
     "serve": "a detector behind HTTP, with a page to drop photographs on",
     "env": "versions and devices",
 }

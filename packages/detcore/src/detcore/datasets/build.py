@@ -103,3 +103,15 @@ def get_loading_pipeline(pipeline: Sequence[Mapping[str, Any]]) -> list[Any]:
             f"{[transform['type'] for transform in loading]}"
         )
     return loading
+
+
+def test_pipeline(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The pipeline of ``cfg.data.test``, also where that is a dataset of datasets."""
+    settings = cfg["data"]["test"]
+    while isinstance(settings, list | tuple) or "pipeline" not in settings:
+        if isinstance(settings, list | tuple):
+            settings = settings[0]
+        else:
+            settings = settings.get("dataset") or settings["datasets"]
+    pipeline: list[dict[str, Any]] = settings["pipeline"]
+    return pipeline

@@ -21,9 +21,11 @@ from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classe
 from detcore.apis.config_files import read_config
 from detcore.apis.device import choose_device
 from detcore.datasets import replace_ImageToTensor
+from detcore.datasets.build import test_pipeline
 from detcore.datasets.transforms import Compose
 from detcore.errors import DetcoreError
 from detcore.evaluation import get_classes
+from detcore.export import is_exported, load_exported
 from detcore.models import build_detector
 from detcore.visualization import draw_to_file
 
@@ -40,7 +42,8 @@ def init_detector(
 
     Args:
         config: A config, its path or its bare name; None takes the one inside ``checkpoint``.
-        checkpoint: Path or URL of the weights; without it they stay random.
+        checkpoint: Path or URL of the weights; without it they stay random. Or a file that
+            ``detcore export`` wrote, which needs no config.
         device: Such as ``cpu`` or ``cuda:0``; CUDA where there is one by default.
         cfg_options: Dotted keys that override the config.
 
@@ -50,6 +53,9 @@ def init_detector(
     Raises:
         DetcoreError: There is no config to be had.
     """
+    if checkpoint is not None and is_exported(checkpoint):
+        cfg = None if config is None else _config_of(config, checkpoint, cfg_options)
+        return load_exported(checkpoint, choose_device(device), cfg)
     cfg = _config_of(config, checkpoint, cfg_options)
     import_custom_modules(cfg)
     if needs_names(cfg):
@@ -139,7 +145,8 @@ def prepare(model: nn.Module, pictures: list[Picture]) -> dict[str, Any]:
     pipeline = Compose(replace_ImageToTensor(settings))
     samples = [pipeline(_record(picture)) for picture in pictures]
     batch = collate(samples, samples_per_gpu=len(samples))
-    device = next(model.parameters()).device
+    weight = next(model.parameters(), None)  # an exported file's weights are not torch's
+    device = torch.device("cpu") if weight is None else weight.device
     data: dict[str, Any] = scatter(batch, [device])[0]
     return data
 
@@ -148,18 +155,6 @@ def _record(picture: Picture) -> dict[str, Any]:
     if isinstance(picture, np.ndarray):
         return {"img": picture}
     return {"img_info": {"filename": str(picture)}, "img_prefix": None}
-
-
-def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
-    """The pipeline of ``cfg.data.test``, also where that is a dataset of datasets."""
-    settings = cfg["data"]["test"]
-    if isinstance(settings, (list, tuple)):
-        settings = settings[0]
-    while "pipeline" not in settings:
-        inner = settings.get("dataset") or settings["datasets"][0]
-        settings = inner
-    pipeline: list[dict[str, Any]] = settings["pipeline"]
-    return pipeline
 
 
 async def async_inference_detector(model: nn.Module, imgs: Picture | Sequence[Picture]) -> Any:

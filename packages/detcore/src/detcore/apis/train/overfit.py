@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cvcore import Config
-from detcore.apis.inference.infer import test_pipeline
 from detcore.datasets import build_dataset
+from detcore.datasets.build import test_pipeline
 from detcore.errors import OptionError
 
 STEPS = 200  # enough to see the loss fall and the boxes appear

@@ -19,7 +19,7 @@ def cell_corners(
     featmap_size: Sequence[int], stride: tuple[int, int], *, like: Tensor, offset: float = 0.0
 ) -> Tensor:
     """(height * width, 2) x y of the place ``offset`` cells from each cell's corner, row by row."""
-    height, width = int(featmap_size[0]), int(featmap_size[1])
+    height, width = featmap_size  # symbols where the model is traced: no int() around them
     x = ((torch.arange(width, device=like.device) + offset) * stride[0]).to(like.dtype)
     y = ((torch.arange(height, device=like.device) + offset) * stride[1]).to(like.dtype)
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
@@ -51,7 +51,9 @@ class GridCache:
         self._grids: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """The grid of ``key``, made where it is not kept."""
+        """The grid of ``key``, made where it is not kept; always where the model is traced."""
+        if torch.compiler.is_compiling():
+            return make()
         if key in self._grids:
             self._grids.move_to_end(key)
             return self._grids[key]

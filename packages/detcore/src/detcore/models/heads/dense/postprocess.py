@@ -166,5 +166,6 @@ def larger_than(boxes: Tensor, size: float) -> Tensor:
 def flat_maps(maps: Iterable[Tensor], channels: int) -> Tensor:
     """Concatenate maps (N, A * channels, H, W) of all levels to (N, P, channels), float32."""
     return torch.cat(
-        [level.permute(0, 2, 3, 1).reshape(len(level), -1, channels) for level in maps], dim=1
+        [level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, channels) for level in maps],
+        dim=1,
     ).float()

@@ -31,14 +31,21 @@ class PriorGrid:
         self, map_sizes: MapSizes, device: torch.device | str
     ) -> tuple[Tensor, tuple[int, ...]]:
         """Priors (P, 4) float32 and the number of them in each level."""
+        if torch.compiler.is_compiling():  # sizes are symbols then, which no cache can know
+            return self._make(map_sizes, device)
         key = (map_sizes, str(device))
         if key not in self._known:
-            levels = self.generator.grid_priors(list(map_sizes), dtype=torch.float32, device=device)
-            self._known[key] = torch.cat(levels), tuple(len(level) for level in levels)
+            self._known[key] = self._make(map_sizes, device)
             if len(self._known) > self.capacity:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
+
+    def _make(
+        self, map_sizes: MapSizes, device: torch.device | str
+    ) -> tuple[Tensor, tuple[int, ...]]:
+        levels = self.generator.grid_priors(list(map_sizes), dtype=torch.float32, device=device)
+        return torch.cat(levels), tuple(level.shape[0] for level in levels)
 
     def inside(
         self,

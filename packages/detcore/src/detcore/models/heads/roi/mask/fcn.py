@@ -197,5 +197,5 @@ class FCNMaskHead(BaseModule):
     def predict(self, logits: Tensor, labels: Tensor) -> Tensor:
         """(R, m, m) float32 probabilities of each region's class, from its logits."""
         channel = torch.zeros_like(labels) if self.class_agnostic else labels
-        rows = torch.arange(len(logits), device=logits.device)
+        rows = torch.arange(logits.shape[0], device=logits.device)
         return logits[rows, channel].float().sigmoid()
