@@ -33,7 +33,6 @@ class Facts:
     """Measured on one machine, of one detector."""
 
     gradient_bytes: float
-    largest_gradient_bytes: float
     flops: float  # of the forward pass of one image
     checkpoint_bytes: float
     checkpoint_seconds: float
@@ -84,7 +83,7 @@ def cost(facts: Facts, cluster: Cluster, gpus: int) -> Cost:
     pace = cluster.inside if machines == 1 else min(cluster.inside, cluster.between)
     hops = 2 * (gpus - 1) * cluster.latency
     exchange = sent / pace + hops
-    last = max(min(BUCKET_BYTES, facts.gradient_bytes), 0.0)
+    last = min(BUCKET_BYTES, facts.gradient_bytes)
     tail = 2 * (gpus - 1) / gpus * last / pace + hops
     exposed = max(exchange - BACKWARD * step, tail)
     whole = step + exposed

@@ -25,14 +25,12 @@ def measure(
     cfg["model"].get("backbone", {})["init_cfg"] = None
     model = build_detector(cfg["model"])
     trained = [each for each in model.parameters() if each.requires_grad]
-    largest = max(each.numel() for each in trained)
     found = model_complexity(cfg, height, width)
     size, seconds = _checkpoint(model, trained)
     files = list(Path(img_prefix).iterdir())
     rate = pipeline.measure(package, pipeline_config)["figures"]["images_a_second"]
     figures = {
         "gradient_bytes": 4.0 * sum(each.numel() for each in trained),
-        "largest_gradient_bytes": 4.0 * largest,
         "flops": 2.0 * found.flops,  # a multiply and an add
         "checkpoint_bytes": float(size),
         "checkpoint_seconds": seconds,

@@ -26,7 +26,7 @@ VERBS = {
     "split": "a COCO json into train, val and test, or into folds",
     "anchors": "anchor sizes that fit a data set",
     "flops": "parameters and multiply-adds of a model",
-    "benchmark": "images a second of a model",
+    "benchmark": "images a second of a model, in use, in training and of its data",
     "publish": "a checkpoint to give away: without optimizer, with a hash",
     "serve": "a detector behind HTTP, with a page to drop photographs on",
     "env": "versions and devices",
