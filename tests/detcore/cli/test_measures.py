@@ -57,6 +57,24 @@ def test_benchmark_says_images_a_second(
     assert speed == pytest.approx(2 / (batch / 1e3), rel=0.05)
 
 
+def test_benchmark_measures_training_and_data_and_writes_the_figures(
+    tiny_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures.json"
+    words = ["--shape", "64", "96", "--batch-size", "2", "--repeats", "2", "--warm-up", "0"]
+    words += ["--parts", "training", "data", "--bf16", "--out", str(out)]
+    assert main(["benchmark", str(tiny_config), *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("2 training steps")
+    assert lines[-1].startswith("training data: ")
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert list(found) == ["training", "data"]
+    seconds = found["training"]["seconds"]
+    assert found["training"]["images_a_second"] == pytest.approx(2 / (sum(seconds) / 2))
+    assert found["training"]["peak_bytes"] > 2**26  # torch alone takes more than 64 MiB
+    assert float(lines[-1].split()[2]) == pytest.approx(found["data"]["images_a_second"], abs=0.01)
+
+
 def test_sizes_of_nothing_are_refused(
     tiny_config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

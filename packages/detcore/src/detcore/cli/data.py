@@ -23,8 +23,8 @@ SIZES = (
 UNLABELLED = (
     "Write a COCO json of images without annotations, of a test set say. Its categories are those "
     "of another json. "
-    "Example: detcore data unlabelled images/ --categories all.json --out test.json   or, of COCO's "
-    "panoptic test set: detcore data unlabelled image_info_test-dev2017.json --categories "
+    "Example: detcore data unlabelled images/ --categories all.json --out test.json   or, of "
+    "COCO's panoptic test set: detcore data unlabelled image_info_test-dev2017.json --categories "
     "panoptic_val2017.json --out panoptic_image_info_test-dev2017.json"
 )
 

@@ -27,7 +27,7 @@ VERBS = {
     "split": "a COCO json into train, val and test, or into folds",
     "anchors": "anchor sizes that fit a data set",
     "flops": "parameters and multiply-adds of a model",
-    "benchmark": "images a second of a model",
+    "benchmark": "images a second of a model, in use, in training and of its data",
     "publish": "a checkpoint to give away: without optimizer, with a hash",
     "export": "a checkpoint to ONNX, to a torch program or to OpenVINO",
     "serve": "a detector behind HTTP, with a page to drop photographs on",

@@ -60,13 +60,13 @@ def time_inference(
     batch = noise_batch(batch_size, height, width, device)
     seconds = []
     for _ in range(warm_up + repeats):
-        started = _now(device)
+        started = now(device)
         model(return_loss=False, rescale=True, **batch)
-        seconds.append(_now(device) - started)
+        seconds.append(now(device) - started)
     return BatchTimes(seconds[warm_up:], str(device), torch.get_num_threads())
 
 
-def _now(device: torch.device) -> float:
+def now(device: torch.device) -> float:
     """The time at which everything asked of the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

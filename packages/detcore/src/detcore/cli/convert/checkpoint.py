@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Convert weights: torchvision's detectors and classifiers, detectron2's .pkl files, pycls' "
-    "RegNets, MoCo's and SwAV's ResNets, and MMDetection's checkpoints of version 1 on. Example: detcore convert checkpoint "
+    "RegNets, MoCo's and SwAV's ResNets, and MMDetection's checkpoints of version 1 on. "
+    "Example: detcore convert checkpoint "
     "fasterrcnn.pth converted.pth --config faster_rcnn_r50_fpn_torchvision"
 )
 LISTED = 20  # keys in one line of the report

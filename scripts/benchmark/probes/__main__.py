@@ -1,0 +1,22 @@
+"""`python -m scripts.benchmark.probes PROBE PACKAGE JSON`: prints one line with the answer."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import sys
+
+from scripts.benchmark.process import MARK
+
+
+def main(probe: str, package: str, arguments: str) -> None:
+    """Run a probe."""
+    logging.disable(logging.WARNING)
+    module = importlib.import_module(f"scripts.benchmark.probes.{probe}")
+    answer = module.measure(package, **json.loads(arguments))
+    sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

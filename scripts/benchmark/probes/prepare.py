@@ -1,0 +1,36 @@
+"""A config with all that it inherits as one file, and a file of seeded weights for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from scripts.benchmark.probes.model import seeded
+
+
+def measure(
+    package: str, config: str, folder: str, overrides: dict[str, Any], weights: bool = True
+) -> dict[str, Any]:
+    """Write both, where they are not there yet; every side reads them.
+
+    Weights that a backbone would begin with are left out: they would be fetched, and the file of
+    seeded weights replaces them.
+    """
+    from detcore.apis.config_files import read_config
+    from detcore.models import build_detector
+
+    assert package == "detcore"
+    cfg = read_config(config, overrides)
+    cfg["model"].pop("pretrained", None)
+    cfg["model"].get("backbone", {})["init_cfg"] = None
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    text, checkpoint = place / "config.py", place / "weights.pth"
+    if not text.exists():
+        cfg.dump(text)
+    if weights and not checkpoint.exists():
+        model = seeded.fill(build_detector(cfg["model"], cfg.get("train_cfg"), cfg.get("test_cfg")))
+        torch.save({"state_dict": model.state_dict(), "meta": {}}, checkpoint)
+    notes = {"config": str(text), "checkpoint": str(checkpoint), "detector": cfg["model"]["type"]}
+    return {"figures": {}, "notes": notes}
