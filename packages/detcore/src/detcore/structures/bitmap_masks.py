@@ -12,13 +12,16 @@ from cvcore import image
 from cvcore.ops import roi_align
 from cvcore.parallel.plain import register_batch_type
 from detcore.errors import ShapeError, check_option
-from detcore.structures import windows
 from detcore.structures.masks import BaseInstanceMasks
+from detcore.structures.windows import Windows
 
 
 @register_batch_type
 class BitmapMasks(BaseInstanceMasks):
     """One bitmap an object.
+
+    What resizing, mirroring and padding make is kept as windows around the objects until somebody
+    asks for `masks`: a loader's worker writes, and sends, no bitmaps of whole images.
 
     Args:
         masks: (n, height, width) of 0 and 1, uint8 as a rule, or a list of (height, width).
@@ -32,8 +35,9 @@ class BitmapMasks(BaseInstanceMasks):
     def __init__(self, masks: np.ndarray | Sequence[np.ndarray], height: int, width: int) -> None:
         self.height = height
         self.width = width
+        self._windows: Windows | None = None
         if len(masks) == 0:
-            self.masks = np.zeros((0, height, width), dtype=np.uint8)
+            self._bitmaps: np.ndarray | None = np.zeros((0, height, width), dtype=np.uint8)
             return
         bitmaps = masks if isinstance(masks, np.ndarray) else np.stack(masks)
         if bitmaps.ndim != 3 or bitmaps.shape[1:] != (height, width):
@@ -41,12 +45,38 @@ class BitmapMasks(BaseInstanceMasks):
                 f"BitmapMasks: bitmaps of shape {bitmaps.shape} do not have height {height} and "
                 f"width {width}; give (n, {height}, {width})"
             )
-        self.masks = bitmaps
+        self._bitmaps = bitmaps
+
+    @classmethod
+    def of_windows(cls, windows: Windows) -> BitmapMasks:
+        """The bitmaps that `windows` are parts of."""
+        masks = cls([], windows.height, windows.width)
+        masks._windows, masks._bitmaps = windows, None
+        return masks
+
+    @property
+    def masks(self) -> np.ndarray:
+        """(n, height, width)."""
+        if self._bitmaps is None:
+            assert self._windows is not None, "one of the two is set"
+            # From now on the bitmaps count alone: the caller may write into them.
+            self._bitmaps, self._windows = self._windows.dense(), None
+        return self._bitmaps
+
+    @masks.setter
+    def masks(self, bitmaps: np.ndarray) -> None:
+        self._bitmaps, self._windows = bitmaps, None
+
+    def _as_windows(self) -> Windows:
+        return Windows.of(self.masks) if self._windows is None else self._windows
 
     def __len__(self) -> int:
-        return len(self.masks)
+        return len(self.masks if self._windows is None else self._windows)
 
     def __getitem__(self, index: Any) -> BitmapMasks:
+        if self._windows is not None:
+            numbers = np.arange(len(self))[index].reshape(-1)
+            return BitmapMasks.of_windows(self._windows.take(numbers))
         masks = self.masks[index].reshape(-1, self.height, self.width)
         return BitmapMasks(masks, self.height, self.width)
 
@@ -56,7 +86,7 @@ class BitmapMasks(BaseInstanceMasks):
     def resize(self, out_shape: tuple[int, int], interpolation: str = "nearest") -> BitmapMasks:
         height, width = (int(side) for side in out_shape)
         if interpolation == "nearest":
-            return BitmapMasks(windows.resize_nearest(self.masks, height, width), height, width)
+            return BitmapMasks.of_windows(self._as_windows().resize_nearest(height, width))
         resized = [
             image.imresize(mask, (width, height), interpolation=interpolation)
             for mask in self.masks
@@ -67,8 +97,7 @@ class BitmapMasks(BaseInstanceMasks):
         allowed = ("horizontal", "vertical", "diagonal")
         check_option("BitmapMasks", "flip_direction", flip_direction, allowed)
         horizontal, vertical = flip_direction != "vertical", flip_direction != "horizontal"
-        flipped = windows.flip(self.masks, horizontal, vertical)
-        return BitmapMasks(flipped, self.height, self.width)
+        return BitmapMasks.of_windows(self._as_windows().flip(horizontal, vertical))
 
     def pad(self, out_shape: tuple[int, int], pad_val: int = 0) -> BitmapMasks:
         height, width = out_shape[:2]
@@ -78,7 +107,7 @@ class BitmapMasks(BaseInstanceMasks):
                 f"{height} x {width}; crop instead"
             )
         if pad_val == 0:
-            return BitmapMasks(windows.pad(self.masks, height, width), height, width)
+            return BitmapMasks.of_windows(self._as_windows().pad(height, width))
         border = ((0, 0), (0, height - self.height), (0, width - self.width))
         padded = np.pad(self.masks, border, constant_values=pad_val)
         return BitmapMasks(padded, height, width)
@@ -177,6 +206,8 @@ class BitmapMasks(BaseInstanceMasks):
 
     @property
     def areas(self) -> np.ndarray:
+        if self._windows is not None and len(self):
+            return self._windows.areas()
         return self.masks.sum((1, 2))
 
     def to_ndarray(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from detcore.datasets.segmentations import to_rle
 from detcore.errors import AnnotationError, OptionError
 from detcore.registries import PIPELINES
 from detcore.structures import BitmapMasks, PolygonMasks
+from detcore.structures.windows import Windows
 
 Results = dict[str, Any]
 
@@ -247,7 +248,7 @@ class LoadAnnotations:
                 "mask; leave out with_mask, or annotate the segmentation key"
             )
         if self.poly2mask:
-            masks: Any = BitmapMasks(_rasterise(items, height, width), height, width)
+            masks: Any = _rasterise(items, height, width)
         elif any(isinstance(item, Mapping) for item in items):
             raise OptionError(
                 f"{file}: poly2mask=False keeps polygons, but some masks of the annotations are "
@@ -272,12 +273,18 @@ class LoadAnnotations:
         )
 
 
-def _rasterise(items: list[Any], height: int, width: int) -> np.ndarray:
-    """(n, height, width) uint8."""
+def _rasterise(items: list[Any], height: int, width: int) -> BitmapMasks:
     if not items:
-        return np.zeros((0, height, width), dtype=np.uint8)
-    decoded = rle.decode([to_rle(item, height, width) for item in items])
-    return np.ascontiguousarray(decoded.transpose(2, 0, 1))
+        return BitmapMasks([], height, width)
+    runs = [to_rle(item, height, width) for item in items]
+    boxes = rle.toBbox(runs).astype(np.int64)  # x, y, width, height of what is set
+    # One by one, so that a whole bitmap, of which little is kept, stays in the processor's cache;
+    # run lengths go down the columns, and only the window is turned to go along the rows.
+    parts = [
+        np.ascontiguousarray(rle.decode(run)[y : y + high, x : x + wide])
+        for run, (x, y, wide, high) in zip(runs, boxes.tolist(), strict=True)
+    ]
+    return BitmapMasks.of_windows(Windows(parts, boxes[:, 1::-1], height, width))
 
 
 @PIPELINES.register_module()
