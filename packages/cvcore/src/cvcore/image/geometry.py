@@ -12,6 +12,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from cvcore.errors import ConfigError
+from cvcore.image import fast
 from cvcore.image.bilinear import resize_bilinear_uint8
 from cvcore.image.resample import resample_nearest, resample_taps
 
@@ -92,7 +93,8 @@ def _resize(img: np.ndarray, size: tuple[int, int], interpolation: str) -> np.nd
     if interpolation == "nearest":
         return resample_nearest(img, size)
     if interpolation == "bilinear" and img.dtype == np.uint8:
-        return resize_bilinear_uint8(img, size)
+        sooner = fast.resize_bilinear(img, size)
+        return resize_bilinear_uint8(img, size) if sooner is None else sooner
     if interpolation == "bilinear" and img.dtype in (np.float32, np.float64):
         return _resize_bilinear(img, size)
     return resample_taps(img, size, interpolation)

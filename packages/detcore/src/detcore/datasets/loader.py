@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 from cvcore.dist import get_dist_info, init_random_seed
 from cvcore.dist import worker_init_fn as seed_worker
 from cvcore.errors import ArgumentError, hint
+from cvcore.image import fast
 from cvcore.interrupt import leave_signals_to_parent
 from cvcore.parallel import collate
 from detcore.datasets.samplers import (
@@ -78,6 +79,8 @@ def build_dataloader(
     rank, world_size = get_dist_info()
     devices = 1 if dist else num_gpus
     batch_size, num_workers = devices * samples_per_gpu, devices * workers_per_gpu
+    if num_workers:
+        fast.load_libraries()
     seed = init_random_seed(seed)
     ranks = (world_size, rank) if dist else (1, 0)
     if runner_type == "IterBasedRunner":

@@ -1,4 +1,4 @@
-"""Bitmaps kept as the windows that have anything set: an object covers a small part of its image."""
+"""Bitmaps kept as windows around what is set: an object covers a small part of its image."""
 
 from __future__ import annotations
 
