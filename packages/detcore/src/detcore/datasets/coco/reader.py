@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from detcore.datasets.coco.source import (
     TEXT,
     Source,
     no_garbage_collection,
+    optional_column,
     parse_json,
 )
 from detcore.datasets.segmentations import Segmentations, to_rle
@@ -117,29 +119,19 @@ def _annotations(
 ) -> CocoRecords:
     ids = source.column(annotations, "annotations", "id", ID)
     source.unique(ids, "annotations")
-    image_at = {image_id: i for i, image_id in enumerate(image_ids)}
-    category_at = {category_id: i for i, category_id in enumerate(category_ids)}
-    of_image = np.array(
-        [image_at.get(i, -1) for i in source.column(annotations, "annotations", "image_id", ID)],
-        dtype=np.int64,
-    )
-    of_category = np.array(
-        [
-            category_at.get(i, -1)
-            for i in source.column(annotations, "annotations", "category_id", ID)
-        ],
-        dtype=np.int64,
-    )
-    source.known(of_category, ids, [a["category_id"] for a in annotations], "categories")
+    of_image = _places(source.column(annotations, "annotations", "image_id", ID), image_ids)
+    named = source.column(annotations, "annotations", "category_id", ID)
+    of_category = _places(named, category_ids)
+    source.known(of_category, ids, named, "categories")
     boxes = source.boxes(annotations)
     lost = int((of_image < 0).sum())
     rows = np.argsort(of_image, kind="stable")[lost:]
-    kept = [annotations[row] for row in rows.tolist()]
+    kept, kept_ids = _at(annotations, rows), _at(ids, rows)
     owners = of_image[rows]
-    segmentations = [annotation.get("segmentation") for annotation in kept]
+    segmentations = optional_column(kept, "segmentation")
     source.check_segmentations(kept, segmentations)
     masks = _masks(source.file, segmentations, kept, images, owners)
-    crowd = [annotation.get("iscrowd") for annotation in kept]
+    crowd = optional_column(kept, "iscrowd")
     areas, num_derived = _areas(kept, segmentations, boxes[rows], images, owners)
     derived = {"area": num_derived, "iscrowd": crowd.count(None)}
     return CocoRecords(
@@ -147,18 +139,31 @@ def _annotations(
         category_ids=category_ids,
         category_names=[category["name"] for category in categories],
         offsets=np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(images)))]),
-        ids=_compact([annotation["id"] for annotation in kept]),
+        ids=_compact(kept_ids),
         categories=of_category[rows],
         boxes=boxes[rows],
         areas=areas,
-        crowd=np.array([bool(value) for value in crowd], dtype=bool),
-        ignore=np.array([bool(annotation.get("ignore")) for annotation in kept], dtype=bool),
+        crowd=np.fromiter(map(bool, crowd), bool, len(kept)),
+        ignore=np.fromiter(map(bool, optional_column(kept, "ignore")), bool, len(kept)),
         segmentations=masks,
         left_out={_LOST: lost} if lost else {},
-        unmasked=np.array([item is None for item in segmentations], dtype=bool),
+        unmasked=np.fromiter((item is None for item in segmentations), bool, len(kept)),
         derived={key: count for key, count in derived.items() if count},
         category_records=categories,
     )
+
+
+def _places(values: list[Hashable], ids: list[Hashable]) -> np.ndarray:
+    """(len(values),) int64, where each stands among the ids; -1 for those that do not."""
+    place_of = {value: place for place, value in enumerate(ids)}
+    return np.fromiter(map(place_of.get, values, repeat(-1)), np.int64, len(values))
+
+
+def _at(items: list[Any], rows: np.ndarray) -> list[Any]:
+    """The items at these places."""
+    if np.array_equal(rows, np.arange(len(items))):  # as most files have them
+        return items
+    return [items[row] for row in rows.tolist()]
 
 
 def _masks(
@@ -172,7 +177,7 @@ def _masks(
     try:
         masks = Segmentations(segmentations)
         bad = np.flatnonzero(~masks.finite())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         bad = np.array([row for row, item in enumerate(segmentations) if not _has_numbers(item)])
     if len(bad):
         raise AnnotationError(
@@ -217,14 +222,10 @@ def _areas(
     owners: np.ndarray,
 ) -> tuple[np.ndarray, int]:
     """(A,) the stated areas, and how many are not; those are of the mask, else of the box."""
-    stated = [annotation.get("area") for annotation in annotations]
-    try:
-        areas = np.array(stated or [0.0][:0])
-    except ValueError:  # a list among numbers
-        areas = np.array([], dtype=object)
-    if areas.dtype.kind not in "iuf" or areas.ndim != 1:
-        areas = np.array([_number(value) for value in stated], dtype=np.float64)
-    areas = areas.astype(np.float64)
+    stated = optional_column(annotations, "area")
+    if not set(map(type, stated)) <= {int, float}:
+        stated = [_number(value) for value in stated]
+    areas = np.fromiter(stated, np.float64, len(stated))
     missing = np.flatnonzero(np.isnan(areas)).tolist()
     for row in missing:
         if segmentations[row]:

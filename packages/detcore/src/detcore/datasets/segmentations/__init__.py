@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from detcore.datasets.segmentations.flat import MIN_NUMBERS, Segmentation, Segmentations, to_rle
+from detcore.datasets.segmentations.flat import (
+    MIN_NUMBERS,
+    Segmentation,
+    Segmentations,
+    flat_numbers,
+    to_rle,
+)
 
-__all__ = ["MIN_NUMBERS", "Segmentation", "Segmentations", "to_rle"]
+__all__ = ["MIN_NUMBERS", "Segmentation", "Segmentations", "flat_numbers", "to_rle"]
