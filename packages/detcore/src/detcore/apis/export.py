@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from detcore.apis.inference.infer import inference_detector
-from detcore.apis.pictures import PictureInputs, load_pictures
+from detcore.apis.inference.pictures import PictureInputs, load_pictures
 from detcore.datasets.synthetic import draw_scene
 from detcore.errors import ExportError, check_option
 from detcore.export import WRITERS, Differences, compare, load_exported
