@@ -43,8 +43,10 @@ class ResidualBlock(BaseModule, ABC):
         """Compute the residual."""
 
     def _add(self, x: Tensor) -> Tensor:
-        identity = x if self.downsample is None else self.downsample(x)
-        return self.branch(x) + identity
+        # The shortcut last: gradients are added up in the reverse order, and deep networks in
+        # training magnify how that sum rounds.
+        residual = self.branch(x)
+        return residual + (x if self.downsample is None else self.downsample(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, inplanes, h, w) to (n, planes * expansion, h / stride, w / stride)."""
