@@ -51,33 +51,38 @@ def each_golden() -> list[Any]:
     ]
 
 
-# Networks without frozen norms that magnify rounding: the stored gradients themselves, and those of
-# any other order of their sums, differ from exact arithmetic by more than the tolerance.
-ROUNDED = (
-    "gcnet__mask_rcnn_r50_fpn_syncbn-backbone_r16_gcb_c3-c5_1x_coco",
-    "resnest__mask_rcnn_s50_fpn_syncbn-backbone+head_mstrain_1x_coco",
-)
-# As much as those, but equal once RoIAlign adds up in the order of the stored figures.
-ORDERED = "resnest__faster_rcnn_s50_fpn_syncbn-backbone+head_mstrain-range_1x_coco"
+# Networks whose batch norms train on two images magnify rounding: RoIAlign has to add up in the
+# order of the stored figures, and then every bit is the reference's where both run on one machine
+# (scripts/compare_with_reference.py).
+GCNET = "gcnet__mask_rcnn_r50_fpn_syncbn-backbone_r16_gcb_c3-c5_1x_coco"
+FASTER_RESNEST = "resnest__faster_rcnn_s50_fpn_syncbn-backbone+head_mstrain-range_1x_coco"
+MASK_RESNEST = "resnest__mask_rcnn_s50_fpn_syncbn-backbone+head_mstrain_1x_coco"
+ORDERED = (GCNET, FASTER_RESNEST, MASK_RESNEST)
+# Gradient norms that the reference itself does not repeat on another processor: some of GCNet's,
+# and that of a bias which a batch norm takes away again, so that only rounding is left of it.
+UNREPEATABLE = {
+    GCNET: "gradient of ",
+    FASTER_RESNEST: "gradient of backbone.layer2.0.conv2.fc1.bias:",
+}
 
 
 @pytest.mark.parametrize("path", each_golden())
 def test_a_model_has_the_keys_and_gives_the_features_detections_and_losses(path: Path) -> None:
     golden = Golden(path)
     model = golden.model()
-    if path.stem == ORDERED:
+    if path.stem in ORDERED:
         sum_as_stored(model)
     assert compare_state_dict(model, STATE_DICTS[path.stem]) == []
     assert compare_features(model, golden) == []
     assert compare_predictions(model, golden) == []
     wrong = compare_training(model, golden)
-    if path.stem in ROUNDED:
-        wrong = [text for text in wrong if not text.startswith("gradient of")]
+    if path.stem in UNREPEATABLE:
+        wrong = [text for text in wrong if not text.startswith(UNREPEATABLE[path.stem])]
     assert wrong == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stem", ROUNDED)
+@pytest.mark.parametrize("stem", [GCNET, MASK_RESNEST])
 def test_where_rounding_decides_gradients_are_as_near_to_exact_as_the_stored(stem: str) -> None:
     ours, stored = errors_by_rounding(Golden(FOLDER / "golden" / f"{stem}.npz"))
     assert stored > 1e-4

@@ -21,7 +21,7 @@ from cvcore.parallel import MMDataParallel, MODULE_WRAPPERS
 from cvcore.runner import EpochBasedRunner, build_runner
 
 torch.set_num_threads(1)
-folder, kind, optimizer_kind, epochs, batch = sys.argv[1:6]
+folder, kind, optimizer_kind, epochs, batch, averaged = sys.argv[1:7]
 launched = 'RANK' in os.environ
 if launched:
     init_dist('pytorch', 'gloo')
@@ -70,6 +70,8 @@ runner = EpochBasedRunner(model, optimizer=optimizer, work_dir=folder, meta={},
                           logger=logging.getLogger('ranks'), max_epochs=int(epochs))
 runner.register_training_hooks(None, dict(grad_clip=dict(max_norm=1.0)), dict(interval=1),
                                timer_config=None)
+if averaged == 'True':
+    runner.register_hook_from_cfg(dict(type='EMAHook', momentum=0.3, warm_up=1, priority=49))
 latest = Path(folder) / 'latest.pth'
 if latest.exists():
     runner.resume(latest)
@@ -84,10 +86,17 @@ if launched:
 """
 
 
-def run(folder: Path, kind: str, optimizer: str, epochs: int = 1, batch: int = 1) -> None:
+def run(
+    folder: Path,
+    kind: str,
+    optimizer: str,
+    epochs: int = 1,
+    batch: int = 1,
+    averaged: bool = False,
+) -> None:
     script = folder.parent / "train.py"
     script.write_text(TRAIN, encoding="utf-8")
-    command = python(script, folder, kind, optimizer, str(epochs), str(batch))
+    command = python(script, folder, kind, optimizer, str(epochs), str(batch), str(averaged))
     ended = [run_apart(command)] if kind == "alone" else run_ranks(command)
     for each in ended:
         assert each.code == 0, each.errors[-3000:]
@@ -122,3 +131,20 @@ def test_a_sharded_run_saves_whole_checkpoints_and_resumes(optimizer: str, tmp_p
     assert saved["meta"]["epoch"] == 2
     for name, value in one.items():
         torch.testing.assert_close(value, saved["state_dict"][name], rtol=0, atol=1e-4, msg=name)
+
+
+def test_a_sharded_run_takes_its_averaged_weights_over_a_resume(tmp_path: Path) -> None:
+    run(tmp_path / "whole", "fsdp", "adamw", epochs=2, averaged=True)
+    run(tmp_path / "parts", "fsdp", "adamw", epochs=1, averaged=True)
+    run(tmp_path / "parts", "fsdp", "adamw", epochs=2, averaged=True)
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert list(one) == list(other)
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+    # The two have changed places in a checkpoint of an epoch.
+    assert not torch.equal(one["stem.weight"], one["ema_stem_weight"])
+    # One process goes on with the averages of two.
+    run(tmp_path / "mixed", "fsdp", "adamw", epochs=1, averaged=True)
+    run(tmp_path / "mixed", "alone", "adamw", epochs=2, batch=2, averaged=True)
+    for name, value in weights(tmp_path / "mixed").items():
+        torch.testing.assert_close(value, one[name], rtol=0, atol=1e-4, msg=name)

@@ -222,3 +222,10 @@ def test_the_last_convolution_is_initialised_for_its_fan_out() -> None:
     model.init_weights()
     weight = model.conv2.conv.weight
     assert weight.std().item() == pytest.approx(math.sqrt(2 / 1280), rel=0.02)
+
+
+def test_the_bias_before_the_norm_inside_split_attention_has_no_gradient() -> None:
+    """The norm subtracts the mean over the batch, and the bias with it: only rounding is left."""
+    attention = SplitAttentionConv2d(8, 8, 3, padding=1).double()
+    attention(torch.randn(2, 8, 5, 5, dtype=torch.float64)).square().sum().backward()
+    assert attention.fc1.bias.grad.norm() < 1e-12 * attention.fc1.weight.grad.norm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any
@@ -32,7 +33,7 @@ InitConfig = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(kw_only=True)
-class BaseInit:
+class BaseInit(ABC):
     """Fills the layers of a module that `layer` names.
 
     Args:
@@ -60,9 +61,9 @@ class BaseInit:
         if self.bias_prob is not None:
             self.bias = bias_init_with_prob(self.bias_prob)
 
+    @abstractmethod
     def fill(self, module: nn.Module) -> None:
         """Fill the weight and the bias of one module."""
-        raise NotImplementedError
 
     def matches(self, module: nn.Module) -> bool:
         """Tell whether `layer` names the module's class or one of its direct bases."""

@@ -33,7 +33,7 @@ from cvcore.runner.info import get_time_str
 from cvcore.runner.log_buffer import LogBuffer
 from cvcore.runner.priority import get_priority, priority_name
 from cvcore.runner.registry import HOOKS
-from cvcore.runner.run_state import ResumePoint, progress_meta, restore_run
+from cvcore.runner.run_state import OF_EACH_RANK, ResumePoint, progress_meta, restore_run
 
 Optimizers: TypeAlias = Optimizer | dict[str, Optimizer]  # one, or several by name
 HookConfig = Hook | Mapping[str, Any]
@@ -221,8 +221,7 @@ class BaseRunner(ABC):
         if meta is not None and not isinstance(meta, dict):
             raise TypeError(f"meta is a dict or None, not {type(meta).__name__}")
         carried = {**(meta or {}), **(self.meta or {}), **self.position_meta()}
-        if meta is not None and "random_states" in meta:
-            carried["random_states"] = meta["random_states"]
+        carried.update({key: meta[key] for key in OF_EACH_RANK if key in (meta or {})})
         name = filename_tmpl.format(self.checkpoint_number())
         path = f"{str(out_dir).rstrip('/')}/{name}"
         optimizer = self.optimizer if save_optimizer else None

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
-from cvcore.dist import get_dist_info
+from cvcore.dist import all_gather_object, get_dist_info
 from cvcore.errors import CheckpointError, CvcoreError
 from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.position import LoaderPosition, batch_size_of
 from cvcore.runner.random_state import get_random_state
+from cvcore.runner.training_state import load_training_states, training_states
 
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
@@ -28,9 +29,12 @@ _OF_THE_MOMENT = (
     "optimizer_class",
     "random_states",
     "time",
+    "training_states",
     "turn",
     "world_size",
 )
+# Lists with an entry for each rank, in the order of ranks.
+OF_EACH_RANK = ("random_states", "training_states")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,15 @@ def progress_meta(runner: BaseRunner) -> dict[str, Any]:
         "batch_size": runner.batch_size,
         "optimizer_class": _class_names(runner.optimizer),
         "random_states": [get_random_state()],
+        "training_states": [training_states(runner.model)],
     }
+
+
+def gather_rank_states(runner: BaseRunner) -> dict[str, list[Any]]:
+    """What each rank keeps of its own, for the meta of a checkpoint; every rank calls this."""
+    mine = (runner.random_state_to_save(), training_states(runner.model))
+    of_ranks = zip(*all_gather_object(mine), strict=True)
+    return {key: list(states) for key, states in zip(OF_EACH_RANK, of_ranks, strict=True)}
 
 
 def restore_run(
@@ -89,6 +101,8 @@ def restore_run(
         _check_optimizer_class(meta.get("optimizer_class"), _class_names(runner.optimizer))
         _restore_optimizers(runner, checkpoint["optimizer"])
     point = _resume_point(runner, meta)
+    states = meta.get("training_states") or []
+    load_training_states(runner.model, states, runner.rank, runner.logger)
     runner.logger.info(
         "resumed at epoch %d, iteration %d, from a checkpoint of %s",
         runner.epoch,

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cvcore.dist import agreed_signal, all_gather_object, barrier, is_main
+from cvcore.dist import agreed_signal, barrier, is_main
 from cvcore.interrupt import Interrupted, signals_noted
+from cvcore.runner.run_state import gather_rank_states
 
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
@@ -50,14 +51,14 @@ def _save(runner: BaseRunner, name: str) -> str:
         return f"{name}: ended after iteration {runner.iter}; without a work_dir nothing is saved"
     runner.checkpoint_writer.close()
     runner.leaving = True
-    states = all_gather_object(runner.random_state_to_save())
+    states = gather_rank_states(runner)
     folder = Path(runner.work_dir)
     path = folder / f"iter_{runner.position_meta()['iter']}.pth"
     if runner.meta is None:
         runner.meta = {}
     messages = runner.meta.setdefault("hook_msgs", {})
     previous, messages[STOPPED] = messages.get(STOPPED), str(path)
-    runner.save_checkpoint(str(folder), path.name, meta={"random_states": states})
+    runner.save_checkpoint(str(folder), path.name, meta=states)
     # A run that is stopped often leaves one such file, not many.
     if is_main() and previous and Path(previous) != path:
         Path(previous).unlink(missing_ok=True)

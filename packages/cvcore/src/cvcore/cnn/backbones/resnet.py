@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +17,15 @@ def _conv3x3(inplanes: int, planes: int, stride: int = 1, dilation: int = 1) -> 
     return nn.Conv2d(inplanes, planes, 3, stride, dilation, dilation, bias=False)
 
 
-class _Residual(nn.Module):
+class _Residual(nn.Module, ABC):
     """A branch added to its input; with `with_cp` it is computed again for the backward pass."""
 
     downsample: nn.Module | None
     with_cp: bool
 
+    @abstractmethod
     def branch(self, x: Tensor) -> Tensor:
         """What is added to the input."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, inplanes, h, w) to (n, planes * expansion, h', w')."""

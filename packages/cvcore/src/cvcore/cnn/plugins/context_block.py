@@ -75,8 +75,9 @@ class ContextBlock(nn.Module):
         """Pool (n, c, h, w) to (n, c, 1, 1)."""
         if self.pooling_type == "avg":
             return x.mean(dim=(2, 3), keepdim=True)
+        pixels = x.flatten(2)
         weights = self.conv_mask(x).flatten(1).softmax(dim=1)
-        return torch.einsum("ncp,np->nc", x.flatten(2), weights)[..., None, None]
+        return torch.einsum("ncp,np->nc", pixels, weights)[..., None, None]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, c, h, w) to the same shape."""

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cvcore.dist import all_gather_object, allreduce_params, is_main
+from cvcore.dist import allreduce_params, is_main
 from cvcore.fileio import FileClient
 from cvcore.log import FILE_ONLY
 from cvcore.parallel import MMFullyShardedDataParallel
 from cvcore.runner.hook import Hook
 from cvcore.runner.registry import HOOKS
+from cvcore.runner.run_state import gather_rank_states
 
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
@@ -118,8 +119,8 @@ class CheckpointHook(Hook):
     def _save(self, runner: BaseRunner, number: int) -> None:
         if self.sync_buffer:
             allreduce_params(runner.model.buffers())
-        # Every rank's, so that each draws on from its own when the run is resumed.
-        states = all_gather_object(runner.random_state_to_save())
+        # Every rank's, so that each goes on from its own when the run is resumed.
+        states = gather_rank_states(runner)
         # All ranks put a sharded model together; rank 0 has all of any other.
         if not is_main() and not isinstance(runner.model, MMFullyShardedDataParallel):
             return
@@ -129,7 +130,7 @@ class CheckpointHook(Hook):
             folder,
             filename_tmpl=name,
             save_optimizer=self.save_optimizer,
-            meta={**(self.meta or {}), "random_states": states},
+            meta={**(self.meta or {}), **states},
             create_symlink=self.create_symlink,
         )
         if runner.meta is not None:

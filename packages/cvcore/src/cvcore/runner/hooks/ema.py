@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from cvcore.parallel import is_module_wrapper
+from cvcore.parallel import MMFullyShardedDataParallel, is_module_wrapper
 from cvcore.runner.checkpoint.keys import average_name
 from cvcore.runner.hook import Hook
 from cvcore.runner.registry import HOOKS
@@ -81,14 +81,19 @@ class WeightAverageHook(Hook):
         resumed = runner.resumed_checkpoint or {}
         saved = resumed.get("state_dict", {})
         prefix = "module." if any(key.startswith("module.") for key in saved) else ""
+        names = {name: average_name(name) for name in self.averages}
+        kept = {key: saved[prefix + key] for key in names.values() if prefix + key in saved}
         for name, average in self.averages.items():
-            key = f"{prefix}{average_name(name)}"
             # A run that did not average before starts its average from the weights it has now.
-            average.copy_(saved.get(key, self.weights[name]))
-        has_averages = any(f"{prefix}{average_name(name)}" in saved for name in self.averages)
+            average.copy_(self.weights[name])
+        if isinstance(runner.model, MMFullyShardedDataParallel):
+            runner.model.load_full_state_dict(kept)
+        else:
+            for name, average in self.averages.items():
+                average.copy_(kept.get(names[name], average))
         # Checkpoints of epochs are written while the two have changed places.
         messages = (resumed.get("meta") or {}).get("hook_msgs", {})
-        self.swapped = has_averages and messages.get(SWAPPED, True)
+        self.swapped = bool(kept) and messages.get(SWAPPED, True)
 
     @torch.no_grad()
     def after_train_iter(self, runner: BaseRunner) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class AutoAugment:
         return f"{type(self).__name__}(policies={self.policies})"
 
 
-class _Enhancement:
+class _Enhancement(ABC):
     """A change of all pixels by a factor that follows from a level."""
 
     def __init__(self, level: float, prob: float = 0.5) -> None:
@@ -65,9 +66,9 @@ class _Enhancement:
                 results[key] = self.change(image).astype(image.dtype)
         return results
 
+    @abstractmethod
     def change(self, image: np.ndarray) -> np.ndarray:
         """The changed image."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(level={self.level}, prob={self.prob})"

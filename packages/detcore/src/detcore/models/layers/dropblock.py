@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -58,6 +61,14 @@ class DropBlock(nn.Module):
         )
         kept = (1 - dropped).to(x.dtype)
         return x * kept * (kept.numel() / kept.sum().clamp(min=1))
+
+    def training_state(self) -> dict[str, Any]:
+        """How far the warm-up has come."""
+        return {"iter_cnt": self.iter_cnt}
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on with the warm-up."""
+        self.iter_cnt = int(state["iter_cnt"])
 
     def _share(self) -> float:
         if self.iter_cnt > self.warmup_iters:

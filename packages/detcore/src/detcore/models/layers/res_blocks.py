@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ BATCH_NORM: LayerConfig = {"type": "BN"}
 _POSITIONS = ("after_conv1", "after_conv2", "after_conv3")
 
 
-class ResidualBlock(BaseModule):
+class ResidualBlock(BaseModule, ABC):
     """A residual branch added to the input, then ReLU; subclasses say what the branch is.
 
     Attributes:
@@ -37,13 +38,15 @@ class ResidualBlock(BaseModule):
         self.with_cp = with_cp
         self.relu = nn.ReLU(inplace=True)
 
+    @abstractmethod
     def branch(self, x: Tensor) -> Tensor:
         """Compute the residual."""
-        raise NotImplementedError
 
     def _add(self, x: Tensor) -> Tensor:
-        identity = x if self.downsample is None else self.downsample(x)
-        return self.branch(x) + identity
+        # The shortcut last: gradients are added up in the reverse order, and deep networks in
+        # training magnify how that sum rounds.
+        residual = self.branch(x)
+        return residual + (x if self.downsample is None else self.downsample(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, inplanes, h, w) to (n, planes * expansion, h / stride, w / stride)."""

@@ -24,6 +24,8 @@ from detcore.structures import ImageInfo, Proposals, Truth
 
 # A median error below this is no scale to divide by.
 _LEAST_BETA = 1e-15
+# Of the assigner: all of them follow the proposals.
+_THRESHOLDS = ("pos_iou_thr", "neg_iou_thr", "min_pos_iou")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,29 @@ class DynamicRoIHead(StandardRoIHead):
             self._adapt()
         return losses
 
+    def training_state(self) -> dict[str, Any]:
+        """Thresholds, beta, and what was seen since they were set last."""
+        if not hasattr(self, "listening"):
+            return {}
+        assigner = self.listening.assigner
+        return {
+            "thresholds": [getattr(assigner, name) for name in _THRESHOLDS],
+            "beta": self.bbox_head.loss_bbox.beta,
+            "iou_history": [float(value) for value in self.iou_history],
+            "beta_history": [float(value) for value in self.beta_history],
+        }
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from the thresholds and the beta of a run that is resumed."""
+        if not hasattr(self, "listening"):
+            return
+        for name, value in zip(_THRESHOLDS, state["thresholds"], strict=True):
+            setattr(self.listening.assigner, name, value)
+        self.bbox_head.loss_bbox.beta = state["beta"]
+        device = next(self.parameters()).device
+        for name in ("iou_history", "beta_history"):
+            setattr(self, name, list(torch.tensor(state[name], device=device)))
+
     def _box_targets(self, samples: Sequence[Any]) -> BoxTargets:
         targets = super()._box_targets(samples)
         positive = targets.labels < self.num_classes
@@ -139,6 +164,7 @@ class DynamicRoIHead(StandardRoIHead):
         ranks = all_gather_object((overlap, beta))
         overlap, loss.beta = (fmean(values) for values in zip(*ranks, strict=True))
         assigner = self.listening.assigner
-        assigner.pos_iou_thr = assigner.neg_iou_thr = assigner.min_pos_iou = overlap
+        for name in _THRESHOLDS:
+            setattr(assigner, name, overlap)
         self.iou_history.clear()
         self.beta_history.clear()
