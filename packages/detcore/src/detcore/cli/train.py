@@ -102,6 +102,11 @@ def given_config(args: argparse.Namespace) -> Config:
         raise DetcoreError(
             "give a config, or --data FOLDER (and --model NAME) for data of your own"
         )
+    if Path(args.config).is_dir():
+        raise DetcoreError(
+            f"{args.config} is a folder and not a config; to train on what is in it: "
+            f"detcore train --data {args.config}"
+        )
     alone = {"--model": args.model, "--epochs": args.epochs, "--batch-size": args.batch_size}
     alone["--load-from"] = args.load_from
     for name, value in alone.items():
