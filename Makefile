@@ -27,7 +27,9 @@ format: $(STAMP)
 	$(BIN)/ruff format packages tests scripts
 	$(BIN)/ruff check --fix packages tests scripts
 
+# What an earlier build left would go into the wheels too, files that are gone by now included.
 wheels: $(STAMP)
+	rm -rf packages/*/build
 	$(BIN)/python -m build --wheel --outdir dist packages/cvcore
 	$(BIN)/python -m build --wheel --outdir dist packages/detcore
 

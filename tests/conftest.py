@@ -49,6 +49,18 @@ def run_on_two_ranks(tmp_path: Path) -> Callable[[str], list[str]]:
     return partial(run_script_on_two_ranks, folder=tmp_path)
 
 
+@pytest.fixture(scope="session")
+def furnished(
+    tiny_config: Path, trained_run: Path, scenes: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with the files that examples and pages name; to be copied, not changed."""
+    from tests.furnished import furnish
+
+    folder = tmp_path_factory.mktemp("furnished")
+    furnish(folder, tiny_config, trained_run, scenes)
+    return folder
+
+
 TINY = """
 _base_ = 'detcore::demo/mask_rcnn_r18_fpn_shapes.py'
 data_root = 'SCENES/'

@@ -44,6 +44,8 @@ def test_a_model_may_leave_out_the_end_of_its_name(name: str, stem: str) -> None
 def test_a_misspelt_model_is_answered_with_the_nearest() -> None:
     with pytest.raises(DetcoreError, match=r"nearest: .*faster_rcnn_r50_fpn"):
         find_model("fastr_rcnn_r50_fpn")
+    with pytest.raises(DetcoreError, match=r"nearest: .*retinanet_r50_fpn"):
+        find_model("retinanet_r5")  # the whole name is twice as long
 
 
 def test_the_config_takes_the_folders_data_and_keeps_the_models_pipelines(

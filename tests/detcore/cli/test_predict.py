@@ -82,3 +82,22 @@ def test_a_file_that_is_no_checkpoint_is_named(
     (tmp_path / "broken.pth").write_bytes(b"PK not a checkpoint")
     assert main([str(tmp_path / "broken.pth"), photo, "--out", str(tmp_path / "out")]) == 2
     assert "broken.pth" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_looked_at(
+    trained_run: Path, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    whole = (scenes / "images" / "val_00000.jpg").read_bytes()
+    for name, data in (("a", whole), ("b", whole[:900]), ("c", whole)):
+        (folder / f"{name}.jpg").write_bytes(data)
+    arguments = [str(folder), "--out", str(out), "--batch-size", "2"]
+    assert predict(trained_run, *arguments) == 2
+    said = capsys.readouterr()
+    assert f"cannot decode image {folder / 'b.jpg'}" in said.err
+    assert "1 of 3 pictures could not be read" in said.err
+    records = json.loads((out / "predictions.json").read_text(encoding="utf-8"))
+    assert [Path(record["image"]).name for record in records] == ["a.jpg", "c.jpg"]
+    assert {path.name for path in out.iterdir()} == {"a.jpg", "c.jpg", "predictions.json"}
+    assert f"scores: {out / 'predictions.json'}" in said.out

@@ -116,6 +116,7 @@ def test_it_trains_by_iterations(tiny_config: Path, tmp_path: Path) -> None:
 
 BAD_INPUT = {
     "missing config": (["no_such_config"], "no config 'no_such_config'"),
+    "folder for a config": (["."], "to train on what is in it: detcore train --data ."),
     "unknown key": (["--cfg-options", "model.backbone.dept=18"], "depth"),
     "unknown type": (["--cfg-options", "model.backbone.type=ResNot"], "ResNet"),
     "missing annotation file": (

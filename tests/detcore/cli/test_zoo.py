@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from detcore.cli.main import main
+from detcore.cli.zoo import print_titles
 
 BASE = "_base_ = 'detcore::fcos/fcos_r50_caffe_fpn_gn-head_1x_coco.py'\n"
 
@@ -38,6 +41,16 @@ def test_the_list_is_filtered_by_every_word(capsys: pytest.CaptureFixture[str]) 
     assert all("mask_rcnn" in text and "r50_fpn_1x" in text for text in lines[1:-1])
     assert lines[-1].endswith("configs")
     assert "_base_" not in "".join(lines)
+
+
+def test_on_a_narrow_terminal_titles_stand_below_names_that_can_be_copied_whole() -> None:
+    text = io.StringIO()
+    name, title = f"fcos/{'x' * 60}.py", f"FCOS, {'y' * 40}"
+    print_titles({name: title, "a.py": ""}, Console(file=text, width=80, force_terminal=True))
+    assert text.getvalue().splitlines() == [name, f"    {title}", "a.py"]
+    wide = io.StringIO()
+    print_titles({name: title}, Console(file=wide, width=240))
+    assert wide.getvalue().splitlines() == [f"{name}  {title}"]
 
 
 def test_a_folder_is_checked_and_every_reason_named(

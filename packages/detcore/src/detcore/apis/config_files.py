@@ -52,10 +52,10 @@ def find_config(name: str | os.PathLike[str]) -> Path:
     stem = path.stem if path.suffix in SUFFIXES else path.name
     if path.parent == Path() and stem in known:
         return known[stem]
-    near = difflib.get_close_matches(stem, known, n=3) or sorted(known)[:3]
+    near = difflib.get_close_matches(stem, known, n=3)
     raise DetcoreError(
         f"no config {str(name)!r}: there is no such file, and detcore ships none of that name; "
-        f"nearest: {', '.join(near)}"
+        + (f"nearest: {', '.join(near)}" if near else "detcore zoo list shows all")
     )
 
 

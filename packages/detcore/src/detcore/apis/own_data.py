@@ -91,7 +91,8 @@ def find_model(name: str | Path) -> Path:
             return known[f"{name}{ending}"]
     if Path(name).suffix:
         return find_config(name)
-    near = difflib.get_close_matches(str(name), known, n=3)
+    short = {stem.removesuffix(ending) for stem in known for ending in USUAL_ENDINGS}
+    near = difflib.get_close_matches(str(name), sorted(short), n=3)
     hint = f"; nearest: {', '.join(near)}" if near else ""
     raise DetcoreError(f"no model {str(name)!r}{hint}; detcore zoo list shows all")
 
@@ -181,4 +182,5 @@ def _shorten_warm_up(cfg: Config) -> list[str]:
     if before <= most:
         return []
     schedule["warmup_iters"] = most
-    return [f"warm-up: {most} iterations instead of {before}, a tenth of the run"]
+    unit = "iteration" if most == 1 else "iterations"
+    return [f"warm-up: {most} {unit} instead of {before}, a tenth of the run"]

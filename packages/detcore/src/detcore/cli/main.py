@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb, *rest = arguments
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        sys.stderr.write(f"error: no verb {verb!r}{hint}. There are: {', '.join(VERBS)}\n")
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        sys.stderr.write(f"error: no verb {verb!r}{hint} There are: {', '.join(VERBS)}\n")
         return EXIT_BAD_INPUT
     module = importlib.import_module(f"detcore.cli.{verb}")
     return main_of(f"detcore {verb}", module.DESCRIPTION, module.add_arguments, module.run, rest)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detcore.cli.entry import EXIT_BAD_INPUT, print_error
+
 if TYPE_CHECKING:
     from detcore.apis.inference.detector import Detector
 
@@ -50,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
     detector = Detector(args.checkpoint, args.config, device=args.device)
     if args.webcam is not None:
         return run_camera(detector, args)
-    if paths:
-        _run_pictures(detector, paths, args)
-    return run_films(detector, films, args)
+    code = _run_pictures(detector, paths, args) if paths else 0
+    return run_films(detector, films, args) or code
 
 
-def _run_pictures(detector: Detector, paths: list[str], args: argparse.Namespace) -> None:
+def _run_pictures(detector: Detector, paths: list[str], args: argparse.Namespace) -> int:
+    """Go through all of them; one that cannot be read is named, and the others are looked at."""
     from rich.console import Console
 
     from detcore.apis.inference.predictions import file_names
@@ -63,8 +65,17 @@ def _run_pictures(detector: Detector, paths: list[str], args: argparse.Namespace
     out, records = Path(args.out), []
     out.mkdir(parents=True, exist_ok=True)
     console = Console(soft_wrap=True)
-    found = detector.stream(paths, score_thr=args.score_thr, batch_size=args.batch_size)
-    for prediction, name in zip(found, file_names(paths), strict=True):
+    bad: list[object] = []
+
+    def pass_over(picture: object, error: Exception) -> None:
+        bad.append(picture)
+        print_error(error)
+
+    names = zip(paths, file_names(paths), strict=True)
+    for prediction in detector.stream(
+        paths, score_thr=args.score_thr, batch_size=args.batch_size, on_bad=pass_over
+    ):
+        name = next(name for path, name in names if path == prediction.source)
         target = prediction.save(out / name)
         if args.save_txt:
             lines = prediction.to_yolo(with_scores=True)
@@ -73,7 +84,12 @@ def _run_pictures(detector: Detector, paths: list[str], args: argparse.Namespace
         records.append({"image": prediction.source, "detections": prediction.to_records()})
         line = f"{prediction.source}: {prediction} -> {target}"
         console.print(line, highlight=False, markup=False)
-    (out / "predictions.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
+    listing = out / "predictions.json"
+    listing.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    console.print(f"boxes, labels and scores: {listing}", highlight=False, markup=False)
+    if bad:
+        sys.stderr.write(f"{len(bad)} of {len(paths)} pictures could not be read\n")
+    return EXIT_BAD_INPUT if bad else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

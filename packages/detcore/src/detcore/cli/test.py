@@ -14,8 +14,7 @@ from detcore.cli.entry import main_of
 from detcore.errors import DetcoreError
 
 DESCRIPTION = (
-    "Evaluate a checkpoint. "
-    "Example: detcore-test mask_rcnn_r50_fpn_1x_coco epoch_12.pth --eval bbox segm"
+    "Evaluate a checkpoint. Example: detcore-test my_config.py runs/a/latest.pth --eval bbox segm"
 )
 
 RESULTS = {".json", ".pkl", ".pickle"}

@@ -20,7 +20,7 @@ from detcore.errors import DetcoreError
 
 SPAWNED = "DETCORE_SPAWNED"  # set in processes that --gpus N starts
 DESCRIPTION = (
-    "Train a detector. Example: detcore-train mask_rcnn_r50_fpn_1x_coco --work-dir runs/a   "
+    "Train a detector. Example: detcore-train my_config.py --work-dir runs/a   "
     "or, on data of your own: detcore train --data FOLDER --model faster_rcnn_r50_fpn"
 )
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("config", nargs="?", help="path of a config, or the bare name of one that detcore ships")
     own = parser.add_argument_group("own data, in place of a config")
     own.add_argument("--data", metavar="FOLDER", help="annotated images of any known format")
-    own.add_argument("--model", metavar="NAME", help="such as retinanet_r50_fpn (a Faster R-CNN)")
+    own.add_argument("--model", metavar="NAME", help="faster_rcnn_r50_fpn by default")
     own.add_argument("--epochs", type=int, help="length of the run; its schedule is stretched")
     own.add_argument("--batch-size", type=int, help="images in a batch; the lr is scaled to it")
     own.add_argument("--load-from", metavar="FILE", help="weights to begin with")
@@ -101,6 +101,11 @@ def given_config(args: argparse.Namespace) -> Config:
     if args.config is None:
         raise DetcoreError(
             "give a config, or --data FOLDER (and --model NAME) for data of your own"
+        )
+    if Path(args.config).is_dir():
+        raise DetcoreError(
+            f"{args.config} is a folder and not a config; to train on what is in it: "
+            f"detcore train --data {args.config}"
         )
     alone = {"--model": args.model, "--epochs": args.epochs, "--batch-size": args.batch_size}
     alone["--load-from"] = args.load_from

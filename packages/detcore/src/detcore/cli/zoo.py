@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,8 +83,6 @@ def get(args: argparse.Namespace) -> int:
 
 def print_list(words: Sequence[str], with_weights: bool = False) -> int:
     """The shipped configs whose path contains every word, with what their first line says."""
-    from rich.table import Table
-
     from detcore.apis.config_files import configs_root, list_configs
 
     root, paths = configs_root(), list_configs()
@@ -94,15 +92,21 @@ def print_list(words: Sequence[str], with_weights: bool = False) -> int:
 
         published = read_index()
         shown = [path for path in shown if path.stem in published]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("config", overflow="fold")
-    table.add_column("what it is")
-    for path in shown:
-        table.add_row(str(path.relative_to(root)), title_of(path))
     console = wide_console()
-    console.print(table)
+    print_titles({str(path.relative_to(root)): title_of(path) for path in shown}, console)
     console.print(f"{len(shown)} of {len(paths)} configs", highlight=False)
     return 0
+
+
+def print_titles(titles: Mapping[str, str], console: Console) -> None:
+    """Names and titles side by side; below each other where the terminal is too narrow for that."""
+    width = max(map(len, titles), default=0)
+    if width + 2 + max(map(len, titles.values()), default=0) <= console.width:
+        lines = [f"{name:<{width}}  {title}" for name, title in titles.items()]
+    else:
+        lines = [f"{name}\n    {title}" for name, title in titles.items()]
+    for line in lines:
+        console.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
 
 
 def wide_console() -> Console:

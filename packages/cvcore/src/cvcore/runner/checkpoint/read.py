@@ -91,7 +91,9 @@ def read_checkpoint(filename: str | Path, map_location: Any = None) -> Any:
     except pickle.UnpicklingError as error:
         named = GLOBAL.search(str(error))
         if named is None:
-            raise damaged(path, "it is not in torch's format") from error
+            raise damaged(
+                path, "it is not in torch's format, if it is a checkpoint at all"
+            ) from error
         raise CheckpointError(_not_data(path, named[1])) from error
     except Exception as error:  # what a reader meets in bytes that are not what it expects
         if "CUDA" in str(error):

@@ -101,8 +101,9 @@ def load_from_http(
         download(address, target, digest or None)
     except FileError as error:
         raise CheckpointError(
-            f"{error}. Without a connection, get the file another way and put it at {target}; or "
-            "train from scratch by setting pretrained or init_cfg to None"
+            f"{error}. Without a connection, get the file another way and put it at {target}; to "
+            "train a backbone from scratch, without it: --cfg-options model.backbone.init_cfg=None "
+            "(model.pretrained=None where a config sets that)"
         ) from error
     return read_checkpoint(target, map_location)
 

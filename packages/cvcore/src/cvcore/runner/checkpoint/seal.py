@@ -95,6 +95,6 @@ def _announces_comment(tail: bytes) -> bool:
 def damaged(path: str | Path, reason: object) -> CheckpointError:
     """The error for a file that cannot be trusted."""
     return CheckpointError(
-        f"checkpoint {path} is damaged: {reason}. Delete it and take an earlier one, or copy or "
+        f"checkpoint {path} is damaged: {reason}. Check the path; take an earlier one, or copy or "
         "download it again"
     )

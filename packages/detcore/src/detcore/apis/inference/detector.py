@@ -12,7 +12,7 @@ from torch import nn
 
 from cvcore import Config
 from detcore.apis.inference.infer import inference_detector, init_detector
-from detcore.apis.inference.pictures import PictureInputs, load_pictures
+from detcore.apis.inference.pictures import OnBad, PictureInputs, load_pictures
 from detcore.apis.inference.predictions import Prediction, Predictions, prediction_of
 from detcore.apis.own_data import DEFAULT_MODEL, OwnData, own_data_config
 from detcore.apis.train.detector import get_root_logger
@@ -111,12 +111,24 @@ class Detector:
         return Predictions(list(found))
 
     def stream(
-        self, pictures: PictureInputs, *, score_thr: float = 0.3, batch_size: int = 1
+        self,
+        pictures: PictureInputs,
+        *,
+        score_thr: float = 0.3,
+        batch_size: int = 1,
+        on_bad: OnBad | None = None,
     ) -> Iterator[Prediction]:
-        """As :meth:`predict`, one picture after the other, holding one batch at a time."""
+        """As :meth:`predict`, one picture after the other, holding one batch at a time.
+
+        Args:
+            pictures: As of :meth:`predict`.
+            score_thr: Objects below this score are left out.
+            batch_size: Pictures that go through the network together.
+            on_bad: Called with a picture that cannot be read, and why; it is then passed over.
+        """
         if batch_size < 1:
             raise OptionError(f"batch_size is a number from 1 on, not {batch_size}")
-        loaded = load_pictures(pictures)
+        loaded = load_pictures(pictures, on_bad)
         while batch := list(islice(loaded, batch_size)):
             results = inference_detector(self.model, [picture.pixels for picture in batch])
             for picture, result in zip(batch, results, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageOps
 
+from cvcore.errors import CvcoreError
 from cvcore.fileio import HTTPBackend
 from cvcore.image import imfrombytes, imread
 from detcore.errors import DetcoreError, ShapeError
@@ -20,6 +21,7 @@ WEB = ("http://", "https://")
 
 PictureInput: TypeAlias = str | Path | np.ndarray | Image.Image
 PictureInputs: TypeAlias = PictureInput | Iterable[PictureInput]
+OnBad: TypeAlias = Callable[[PictureInput, Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,15 @@ class LoadedPicture:
     source: str | None = None  # path or address; None for what came from memory
 
 
-def load_pictures(inputs: PictureInputs) -> Iterator[LoadedPicture]:
+def load_pictures(inputs: PictureInputs, on_bad: OnBad | None = None) -> Iterator[LoadedPicture]:
     """Read every picture of ``inputs``, one at a time, in order.
 
     Args:
         inputs: A path, a folder, a glob such as ``photos/**/*.jpg``, an http(s) address, a
             (h, w, 3) uint8 BGR or (h, w) uint8 grey array, a Pillow image, or an iterable of
             these.
+        on_bad: Is told of a picture that cannot be read, which is then passed over; by default
+            it is an error.
 
     Raises:
         DetcoreError: A path does not exist, or a folder or glob holds no picture.
@@ -44,7 +48,14 @@ def load_pictures(inputs: PictureInputs) -> Iterator[LoadedPicture]:
         ShapeError: An array is none either.
     """
     for one in expand_pictures(inputs):
-        yield _load(one)
+        try:
+            loaded = _load(one)
+        except (CvcoreError, OSError) as error:
+            if on_bad is None:
+                raise
+            on_bad(one, error)
+        else:
+            yield loaded
 
 
 def expand_pictures(inputs: PictureInputs) -> Iterator[PictureInput]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+import detcore.structures  # noqa: F401 - its masks are known in batches once it is imported
 from cvcore import Config
 from cvcore.runner.replay import Dump
 from detcore.errors import DetcoreError
