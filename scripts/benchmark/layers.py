@@ -56,7 +56,7 @@ def inference(
     compiled: bool = False,
     target: float | None = None,
 ) -> Row:
-    """Pixels to detections; their number and scores are compared in every pair."""
+    """Pixels to detections; losses are compared before, number and scores in every pair."""
     switches = {"compiled": True} if compiled else {}
     return Row(
         name,
@@ -64,6 +64,7 @@ def inference(
         {**_of_model(model, size, batch), "method": "infer", "steps": steps},
         (Figure("seconds", "s", "image" if batch == 1 else "batch", target),),
         of_side={OURS: switches, "base": switches, "torchvision": {"detector": model.detector}},
+        check=Check("model", {**_of_model(model, size, batch), "method": "losses"}),
         torchvision=model.detector in IN_TORCHVISION and not compiled,
     )
 
