@@ -101,7 +101,7 @@ def write_truth(images: int, objects: int) -> dict[str, Any]:
     """The content of a COCO file."""
     from scripts.benchmark.probes.evaluation import CLASSES, boxes_of
 
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for image in range(images):
         boxes, labels = boxes_of(image, objects)
         for box, label in zip(boxes, labels, strict=True):

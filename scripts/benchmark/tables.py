@@ -45,7 +45,7 @@ def lines(results: Sequence[RowResult]) -> tuple[list[str], list[list[str]]]:
 
 
 def _line(result: RowResult, figure: Figure, others: Sequence[str], targets: bool) -> list[str]:
-    cells = [f"{result.row.name} {figure.label}".strip(), _middle(result, figure, OURS)]
+    cells = [named(result.row.name, figure), _middle(result, figure, OURS)]
     for side in others:
         ratio = result.ratio(figure, side)
         cells += [_middle(result, figure, side), "" if ratio is None else ratio_text(ratio)]
@@ -54,11 +54,18 @@ def _line(result: RowResult, figure: Figure, others: Sequence[str], targets: boo
     return cells
 
 
+def named(row: str, figure: Figure) -> str:
+    """A figure's name, after its row's."""
+    space = " " if figure.label and not figure.label.startswith(",") else ""
+    return f"{row}{space}{figure.label}"
+
+
 def _verdict(result: RowResult, figure: Figure) -> list[str]:
     if figure.target is None:
         return ["", ""]
     ratio = result.ratio(figure, REFERENCE)
-    word = {True: "met", False: "missed", None: ""}[ratio and figure.met(ratio.median)]
+    met = None if ratio is None else figure.met(ratio.median)
+    word = {True: "met", False: "missed", None: ""}[met]
     return [f"{'>=' if figure.at_least else '<='} {figure.target:g}", word]
 
 

@@ -93,8 +93,9 @@ def test_the_check_comes_before_the_timing_and_stops_it() -> None:
 def test_torchvision_claims_no_equality_and_is_not_checked_for_it() -> None:
     side = Side(TORCHVISION, "torchvision", "python")
     answers = [{"figures": {"seconds": 4.0}}]
-    machine = Machine(ours=took(1, loss=2.0), torchvision=answers)
-    result = measure(row(), [A, side], 1, machine)
+    machine = Machine(ours=[*took(0, loss=2.0), *took(1, loss=2.0)], torchvision=answers)
+    result = measure(row(check=Check("losses", {})), [A, side], 1, machine)
+    assert [name for name, _, _ in machine.calls] == [OURS, OURS, TORCHVISION]
     ratio = result.ratio(SECONDS, TORCHVISION)
     assert ratio is not None
     assert ratio.median == 0.25

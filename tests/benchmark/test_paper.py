@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from scripts.benchmark.paper import Cluster, Facts, checkpoint_share, cost, table
 
@@ -56,5 +58,5 @@ def test_the_table_has_a_column_for_each_number_of_gpus() -> None:
     assert ["step, computation", "120 ms", "120 ms", "120 ms"] in body
 
 
-def _settings(cluster: Cluster) -> dict[str, float]:
+def _settings(cluster: Cluster) -> dict[str, Any]:
     return {name: getattr(cluster, name) for name in cluster.__slots__}

@@ -66,7 +66,7 @@ def only(backend: str) -> Any:
     from detcore.evaluation import coco_counting
 
     kept = coco_counting.installed_backend
-    coco_counting.installed_backend = lambda: backend
+    coco_counting.installed_backend = lambda: backend  # type: ignore[assignment]  # it is cached
     try:
         yield find_spec(backend) is not None
     finally:

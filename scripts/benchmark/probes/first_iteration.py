@@ -16,7 +16,7 @@ _RUNNER = importlib.import_module(f"{_CORE}.runner")
 
 
 @_RUNNER.HOOKS.register_module()
-class FirstIteration(_RUNNER.Hook):
+class FirstIteration(_RUNNER.Hook):  # type: ignore[name-defined]  # known when it runs
     """Writes the time after the first iteration, and ends the process: no more is asked of it."""
 
     def after_train_iter(self, runner: Any) -> None:

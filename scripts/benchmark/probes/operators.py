@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from scripts.benchmark.probes.model import seeded
+from scripts.benchmark.probes import by_name as seeded
 from scripts.benchmark.probes.names import core_name_of, middle, name_of, peak_mib
 from torch import Tensor
 

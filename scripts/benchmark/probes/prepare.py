@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scripts.benchmark.probes.model import seeded
+from scripts.benchmark.probes import by_name as seeded
 
 
 def measure(

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from scripts.benchmark.probes import model as probe
+from scripts.benchmark.probes import by_name as seeded
 from scripts.benchmark.probes.names import peak_mib, timed
 from torchvision.models import detection
 
@@ -43,8 +43,8 @@ def measure(
         weights=None, weights_backbone=None, trainable_backbone_layers=3, min_size=min(size),
         max_size=max(size), image_mean=[0.0] * 3, image_std=[1.0] * 3,
     )  # fmt: skip
-    probe.seeded.fill(network)
-    images = list(probe.seeded.image(batch, *size))
+    seeded.fill(network)
+    images = list(seeded.image(batch, *size))
     if method == "infer":
         network.eval()
         seconds = timed(lambda: _infer(network, images), steps)
@@ -67,9 +67,9 @@ def _step_of(
 ) -> Callable[[], None]:
     truths = []
     for i in range(len(images)):
-        truth = probe.seeded.boxes(boxes, *size, f"boxes{i}")
-        labels = probe.seeded.labels(boxes, 80, f"labels{i}") + 1
-        masks = torch.from_numpy(probe.seeded.masks(truth, *size))
+        truth = seeded.boxes(boxes, *size, f"boxes{i}")
+        labels = seeded.labels(boxes, 80, f"labels{i}") + 1
+        masks = torch.from_numpy(seeded.masks(truth, *size))
         truths.append({"boxes": truth, "labels": labels, "masks": masks})
     trained = [each for each in network.parameters() if each.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=1e-4, momentum=0.9, weight_decay=1e-4)

@@ -16,11 +16,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     options = parser.parse_args()
 
-    from mmcv import Config
-    from mmdet.apis import set_random_seed, train_detector
-    from mmdet.datasets import build_dataset
-    from mmdet.models import build_detector
-    from mmdet.utils import get_root_logger
+    from mmcv import Config  # type: ignore[import-not-found]
+    from mmdet.apis import set_random_seed, train_detector  # type: ignore[import-not-found]
+    from mmdet.datasets import build_dataset  # type: ignore[import-not-found]
+    from mmdet.models import build_detector  # type: ignore[import-not-found]
+    from mmdet.utils import get_root_logger  # type: ignore[import-not-found]
 
     cfg: Any = Config.fromfile(options.config)
     cfg.work_dir, cfg.seed = options.work_dir, options.seed

@@ -95,8 +95,16 @@ def _training(args: argparse.Namespace, cfg: Config) -> tuple[dict[str, Any], li
         model.init_weights()
     model = model.to(choose_device(args.device))
     _compile(model, args.compile)
+    height, width = args.shape
     times = time_training(
-        model, *args.shape, args.batch_size, args.repeats, args.warm_up, args.boxes, args.bf16
+        model,
+        height,
+        width,
+        batch_size=args.batch_size,
+        repeats=args.repeats,
+        warm_up=args.warm_up,
+        boxes=args.boxes,
+        bf16=args.bf16,
     )
     figures, lines = _summary(args, cfg, times, "training steps", "a step takes")
     figures["peak_bytes"] = peak_memory(torch.device(times.device))
