@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cvcore.interrupt import Interrupted, abandonable
 from cvcore.runner.random_state import get_random_state, set_random_state
 
 SHARED_MEMORY = Path("/dev/shm")
+WAIT = 0.5  # seconds for a worker that has closed its end to be gone
 
 
 class WorkerDiedError(CvcoreError, RuntimeError):
@@ -50,7 +51,9 @@ def _dead_workers(batches: Iterator[Any]) -> list[str]:
     workers = getattr(batches, "_workers", ())
     # What a worker has under way when it dies may be noticed before the death itself.
     for worker in workers:
-        worker.join(0.2)
+        # torch's handler of SIGCHLD raises wherever a worker's death is noticed: in here too.
+        with suppress(RuntimeError):
+            worker.join(WAIT)
     codes = [(worker.pid, worker.exitcode) for worker in workers]
     return [f"process {pid} by {_signal_name(-code)}" for pid, code in codes if code and code < 0]
 

@@ -57,6 +57,10 @@ class WeightAverageHook(Hook):
     def momentum_at(self, runner: BaseRunner) -> float:
         """How much the present weights count in the average, in this iteration."""
 
+    def is_due(self, runner: BaseRunner) -> bool:
+        """Whether the averages move in this iteration: in the first and every ``interval`` on."""
+        return runner.iter % self.interval == 0
+
     def before_run(self, runner: BaseRunner) -> None:
         """Make the buffers, and fill them if the run is resumed."""
         model = runner.model.module if is_module_wrapper(runner.model) else runner.model
@@ -99,7 +103,7 @@ class WeightAverageHook(Hook):
     def after_train_iter(self, runner: BaseRunner) -> None:
         """Move the averages towards the weights."""
         momentum = self.momentum_at(runner)
-        if runner.iter % self.interval:
+        if not self.is_due(runner):
             return
         floating = [name for name, w in self.weights.items() if w.is_floating_point()]
         averages = [self.averages[name] for name in floating]
