@@ -80,6 +80,7 @@ TRAINS: dict[str, tuple[Setup, dict[str, list[str]]]] = {
         {"detcore-train": SMALL, "detcore train": SMALL, "detcore-test": SMALL_TEST},
     ),
     "docs/tutorials/configs.md": (nothing, {}),
+    "docs/tutorials/export.md": (nothing, {"detcore demo": QUICK_DEMO}),
     "docs/tutorials/hooks_and_parts.md": (
         divided,
         {"python -m detcore.cli.main train": ["--cfg-options", "runner.max_epochs=2"]},

@@ -175,6 +175,28 @@ def test_a_pyramid_on_other_devices_goes_by_torchvision(monkeypatch: pytest.Monk
     )
 
 
+def test_a_pyramid_in_a_traced_graph_gives_the_same_for_any_number_of_regions() -> None:
+    class Pyramid(torch.nn.Module):
+        """Reads two levels."""
+
+        def forward(self, fine: Tensor, coarse: Tensor, rois: Tensor, levels: Tensor) -> Tensor:
+            """(n, C, 5, 5)."""
+            return multi_level_roi_align([fine, coarse], rois, levels, 5, [4, 8])
+
+    feats = [feature((2, 3, 40 >> i, 48 >> i), seed=i).detach() for i in range(2)]
+    number = {0: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(
+        Pyramid(),
+        (*feats, regions(6, extent=150), torch.arange(6) % 2),
+        dynamic_shapes=(None, None, number, number),
+    )
+    rois, levels = regions(30, extent=150), torch.arange(30) % 2
+    torch.testing.assert_close(
+        program.module()(*feats, rois, levels),
+        multi_level_roi_align(feats, rois, levels, 5, [4, 8]),
+    )
+
+
 def test_an_exported_model_holds_the_plain_operator() -> None:
     layer, rois = RoIAlign(3, 0.125), regions(5).float()
     x = feature().detach().float()

@@ -41,6 +41,19 @@ def check_num_classes(model: nn.Module, dataset: Any) -> None:
             )
 
 
+def check_class_names(path: str, names: Any, classes: Any) -> None:
+    """Compare the class names in a file with the dataset's, in their order.
+
+    Raises:
+        ClassMismatchError: They differ, so that labels would be counted as others.
+    """
+    if classes is not None and list(names or ()) != list(classes):
+        raise ClassMismatchError(
+            f"{path} finds {len(names or ())} classes ({_some(names or ())}), but the dataset has "
+            f"{len(classes)} ({_some(classes)}); give the config it was exported with"
+        )
+
+
 def _some(classes: Any) -> str:
     names = [str(name) for name in classes]
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

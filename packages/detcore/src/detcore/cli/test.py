@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of MMDetection's test.py, with their meanings."""
     add = parser.add_argument
     add("config", help="path of a config, or the bare name of one that detcore ships")
-    add("checkpoint", help="weights to evaluate, or results that were written (.json, .pkl)")
+    add(
+        "checkpoint",
+        help="weights to evaluate, an exported file (.onnx, .pt2, .xml), or results that were "
+        "written (.json, .pkl)",
+    )
     add("--work-dir", help="folder for the metrics as JSON and the report")
     add("--out", help="write the raw results, or an RPN's proposals, to this .pkl or .json file")
     add("--fuse-conv-bn", action="store_true", help="fold batch norms into convolutions first")
@@ -111,37 +115,76 @@ def stored_results(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
 
 def results_of(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     """Build model and data, load the weights, run over every image."""
-    from cvcore.cnn import fuse_conv_bn
     from cvcore.config import import_custom_modules
     from cvcore.dist import init_dist
-    from cvcore.runner import init_searched_model, load_checkpoint
-    from detcore.apis.checks import check_num_classes
-    from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
     from detcore.apis.test import multi_gpu_test, single_gpu_test
-    from detcore.apis.train.detector import validation_loader, wrap_model
-    from detcore.models import build_detector
+    from detcore.apis.train.detector import wrap_model
+    from detcore.export import is_exported
 
+    if is_exported(args.checkpoint):
+        return exported_results(cfg, args)
     distributed = args.launcher != "none"
     if distributed:
         init_dist(args.launcher, **cfg.get("dist_params", {}))
     import_custom_modules(cfg)
+    model, loader = model_and_loader(cfg, args, distributed)
+    wrapped = wrap_model(model, cfg, distributed)
+    if distributed:
+        return multi_gpu_test(wrapped, loader), loader.dataset
+    results = single_gpu_test(wrapped, loader, args.show, args.show_dir, args.show_score_thr)
+    return results, loader.dataset
+
+
+def model_and_loader(cfg: Config, args: argparse.Namespace, distributed: bool) -> tuple[Any, Any]:
+    """The model on its weights, and the test set's loader."""
+    from cvcore.cnn import fuse_conv_bn
+    from cvcore.runner import init_searched_model, load_checkpoint
+    from detcore.apis.checks import check_num_classes
+    from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
+    from detcore.apis.train.detector import validation_loader
+    from detcore.models import build_detector
+
     if needs_names(cfg):
         settle_classes(cfg, names_in_checkpoint(args.checkpoint))
     loader = validation_loader(cfg, distributed, split="test")
-    dataset = loader.dataset
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
     init_searched_model(model, cfg.get("custom_hooks"))
     checkpoint = load_checkpoint(model, args.checkpoint, map_location="cpu")
-    model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or dataset.CLASSES
-    check_num_classes(model, dataset)
+    model.CLASSES = checkpoint.get("meta", {}).get("CLASSES") or loader.dataset.CLASSES
+    check_num_classes(model, loader.dataset)
     if args.fuse_conv_bn:
         model = fuse_conv_bn(model)
-    wrapped = wrap_model(model, cfg, distributed)
-    if distributed:
-        return multi_gpu_test(wrapped, loader), dataset
+    return model, loader
+
+
+def exported_results(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
+    """As ``results_of``, with an exported file for a model; the config gives the data set.
+
+    Raises:
+        DetcoreError: An option asks for what only a checkpoint can do.
+        ClassMismatchError: The file finds other classes than the data set has.
+    """
+    from detcore.apis.checks import check_class_names
+    from detcore.apis.classes import needs_names, settle_classes
+    from detcore.apis.device import choose_device
+    from detcore.apis.test import single_gpu_test
+    from detcore.apis.train.detector import validation_loader, wrap_model
+    from detcore.export import load_exported
+
+    if args.fuse_conv_bn or args.launcher != "none":
+        raise DetcoreError(
+            f"{args.checkpoint}: an exported file is tested as it is and in one process; leave out "
+            "--fuse-conv-bn and --launcher"
+        )
+    model = load_exported(args.checkpoint, choose_device(cfg.get("device")), cfg)
+    if needs_names(cfg):
+        settle_classes(cfg, list(model.CLASSES or ()))
+    loader = validation_loader(cfg, distributed=False, split="test")
+    check_class_names(args.checkpoint, model.CLASSES, loader.dataset.CLASSES)
+    wrapped = wrap_model(model, cfg, distributed=False)
     results = single_gpu_test(wrapped, loader, args.show, args.show_dir, args.show_score_thr)
-    return results, dataset
+    return results, loader.dataset
 
 
 def without_bytes(value: Any) -> Any:

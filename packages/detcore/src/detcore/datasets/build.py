@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvcore import Config
 from detcore.datasets.wrappers import (
     ClassBalancedDataset,
     ConcatDataset,
@@ -105,7 +106,7 @@ def get_loading_pipeline(pipeline: Sequence[Mapping[str, Any]]) -> list[Any]:
     return loading
 
 
-def test_pipeline(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
     """The pipeline of ``cfg.data.test``, also where that is a dataset of datasets."""
     settings = cfg["data"]["test"]
     while isinstance(settings, list | tuple) or "pipeline" not in settings:

@@ -52,7 +52,7 @@ class Metadata:
                 f"{source} was not written by 'detcore export': its metadata has no "
                 f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
             )
-        values = {
+        values: dict[str, Any] = {
             field.name: texts[field.name]
             if field.name == "config"
             else _hashable(json.loads(texts[field.name]))

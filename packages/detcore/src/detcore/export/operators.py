@@ -72,7 +72,9 @@ def _(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def onnx_translations() -> dict[Any, Any]:
     """What torch's exporter has to know: the operators in terms of ONNX's."""
-    from onnxscript import opset18 as op
+    from onnxscript import opset18
+
+    op: Any = opset18  # its signatures tell tensors by their contents, which are not known here
 
     def survivors(boxes: Any, scores: Any, iou_threshold: float) -> Any:
         picked = op.NonMaxSuppression(
