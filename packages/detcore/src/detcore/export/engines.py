@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,12 @@ class OpenVinoEngine(Engine):
             model = core.read_model(path)
         except RuntimeError as error:
             raise ExportError(f"OpenVINO cannot load {path}: {error}") from error
-        given = model.get_rt_info().get("detcore")
-        texts = {} if given is None else {key: value.value for key, value in given.value.items()}
+        places = {field.name: ["detcore", field.name] for field in fields(Metadata)}
+        texts = {
+            name: model.get_rt_info(place).astype(str)
+            for name, place in places.items()
+            if model.has_rt_info(place)
+        }
         self.metadata = Metadata.from_texts(texts, path)
         # Half precision is OpenVINO's own choice on some processors, and costs a tenth of a pixel.
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
