@@ -47,6 +47,10 @@ def test_an_exported_file_is_tested_and_used_as_its_checkpoint_is(
     one, other = (each.predict(photo, score_thr=0.0)[0] for each in detectors)
     assert len(one.to_records()) == len(other.to_records())
 
+    timed = ["benchmark", str(tiny_config), str(exported), "--shape", "96", "128", "--repeats", "1"]
+    assert main(timed) == 0
+    assert " images/s" in capsys.readouterr().out
+
     wrong = ["test", str(tiny_config), str(exported), *METRICS]
     assert main([*wrong, "--fuse-conv-bn"]) == 2
     assert "leave out --fuse-conv-bn" in capsys.readouterr().err

@@ -27,7 +27,14 @@ def small_detector(name: str, **test_cfg: Any) -> nn.Module:
     """A shipped config on an eighth of its channels and weights that follow from their names."""
     cfg = read_config(name, {"data.test.pipeline.1.img_scale": SCALE})
     model = _shrunk(cfg["model"].to_dict())
-    model["backbone"] |= {"depth": 18, "base_channels": 32, "stem_channels": 32, "init_cfg": None}
+    deep = "dconv" in name  # deformable convolutions want its kind of block, four times as wide
+    channels = 8 if deep else 32
+    model["backbone"] |= {
+        "depth": 50 if deep else 18,
+        "base_channels": channels,
+        "stem_channels": channels,
+        "init_cfg": None,
+    }
     model["train_cfg"] = None
     model["test_cfg"] |= test_cfg
     cfg["model"] = model

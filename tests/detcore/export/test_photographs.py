@@ -77,6 +77,19 @@ def test_a_torch_program_finds_exactly_what_the_detector_finds(tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_deformable_convolutions_are_written_in_an_opset_that_has_them(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    detector = small_detector("faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco")
+    path = export_detector(detector, tmp_path / "model.onnx")
+    model = onnx.load(path)
+    assert "DeformConv" in {node.op_type for node in model.graph.node}
+    assert {each.domain: each.version for each in model.opset_import}[""] == 20
+    differences = verify_export(detector, path, [str(PHOTOS[0])])
+    assert differences.count == 300
+    assert differences.agreeing >= 297
+
+
+@pytest.mark.slow
 def test_openvino_finds_what_the_detector_finds(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     detector = small_detector("faster_rcnn_r50_fpn_1x_coco")

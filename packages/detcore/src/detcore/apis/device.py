@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from detcore.errors import DetcoreError
 
@@ -21,3 +22,10 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DetcoreError(f"device {str(name)!r}: torch sees no Metal device here; use 'cpu'")
     return device
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model takes its batches: beside its weights; on the CPU without any."""
+    # An exported file's weights are not torch's.
+    weight = next(model.parameters(), None)
+    return torch.device("cpu") if weight is None else weight.device

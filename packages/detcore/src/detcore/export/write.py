@@ -26,7 +26,8 @@ from detcore.export.support import check_support
 # Traced on a batch of two of unequal sides: a size of one, or two that are equal, would be taken
 # for constants. They suit the strides of every pyramid, up to 128.
 SAMPLE = (2, 3, 256, 384)
-OPSET = 18
+OPSET = 18  # of ONNX; the oldest that the exporter writes, for the most engines read it
+OPSET_OF_DEFORMABLE = 20  # DeformConv came with 19
 
 
 def trace(detector: nn.Module) -> ExportedProgram:
@@ -77,7 +78,7 @@ def write_onnx(detector: nn.Module, path: Path, program: ExportedProgram | None 
                 program,
                 (),
                 dynamo=True,
-                opset_version=OPSET,
+                opset_version=_opset(program),
                 input_names=list(INPUTS),
                 output_names=list(outputs),
                 custom_translation_table=onnx_translations(),
@@ -131,6 +132,11 @@ WRITERS: dict[str, tuple[str, Callable[..., Path]]] = {
     "torch": (".pt2", write_program),
     "openvino": (".xml", write_openvino),
 }
+
+
+def _opset(program: ExportedProgram) -> int:
+    deformable = any("deform_conv2d" in str(node.target) for node in program.graph.nodes)
+    return OPSET_OF_DEFORMABLE if deformable else OPSET
 
 
 def _in_place(path: Path, save: Callable[[Path], Any]) -> None:

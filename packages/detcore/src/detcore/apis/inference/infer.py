@@ -19,7 +19,7 @@ from cvcore.parallel import collate, scatter
 from cvcore.runner import init_searched_model, load_checkpoint
 from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
 from detcore.apis.config_files import read_config
-from detcore.apis.device import choose_device
+from detcore.apis.device import choose_device, device_of
 from detcore.datasets import replace_ImageToTensor
 from detcore.datasets.build import test_pipeline
 from detcore.datasets.transforms import Compose
@@ -145,9 +145,7 @@ def prepare(model: nn.Module, pictures: list[Picture]) -> dict[str, Any]:
     pipeline = Compose(replace_ImageToTensor(settings))
     samples = [pipeline(_record(picture)) for picture in pictures]
     batch = collate(samples, samples_per_gpu=len(samples))
-    weight = next(model.parameters(), None)  # an exported file's weights are not torch's
-    device = torch.device("cpu") if weight is None else weight.device
-    data: dict[str, Any] = scatter(batch, [device])[0]
+    data: dict[str, Any] = scatter(batch, [device_of(model)])[0]
     return data
 
 

@@ -9,6 +9,7 @@ from statistics import median
 import torch
 from torch import nn
 
+from detcore.apis.device import device_of
 from detcore.apis.measure.noise import noise_batch
 
 
@@ -55,7 +56,7 @@ def time_inference(
         repeats: Batches to time.
         warm_up: Batches before them, which allocate and choose algorithms.
     """
-    device = next(model.parameters()).device
+    device = device_of(model)
     height, width = -(-height // 32) * 32, -(-width // 32) * 32
     batch = noise_batch(batch_size, height, width, device)
     seconds = []
