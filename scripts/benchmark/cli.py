@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add["operators"].add_argument("--only", nargs="+", choices=layers.OPERATORS)
     add["evaluation"].add_argument("--images", type=int, default=5000)
     add["evaluation"].add_argument("--detections", type=int, default=100, help="an image")
+    add["annotations"].add_argument("--number", type=int, default=1_000_000)
     add["configs"].add_argument("folder", type=Path, help="the reference's configs")
     add["training"].add_argument("bccd", type=Path, help="folder of the blood cells")
     for name in ("data", "targets"):
@@ -66,6 +67,7 @@ LAYERS = {
     "model": "a training step of a config, with its peak memory",
     "inference": "pixels to detections of a config",
     "data": "images a second through the training transforms",
+    "annotations": "time and memory of a large COCO file",
     "evaluation": "COCO's figures of many detections",
     "start-up": "start of the training command to its first iteration",
     "configs": "reading a folder of configs",
@@ -107,6 +109,7 @@ def makers(args: argparse.Namespace, inputs: Inputs) -> Makers:
         return _target_makers(args, inputs)
     alone: Makers = {
         "data": lambda: layers.pipeline(inputs, args.ann_file, args.img_prefix),
+        "annotations": lambda: layers.annotations(inputs, args.number),
         "evaluation": lambda: layers.evaluation(inputs, args.images, args.detections),
         "start-up": lambda: layers.start_up(inputs),
         "configs": lambda: layers.configs(args.folder),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scripts.benchmark.large_file import write_annotations
 from scripts.benchmark.process import Side, ours
 
 SHAPES = ["disc", "triangle", "square", "star", "ring"]  # what drawn scenes show
@@ -94,6 +95,13 @@ class Inputs:
         path = self.folder / f"truth-{images}-{objects}.json"
         if not path.exists():
             path.write_text(json.dumps(write_truth(images, objects)), encoding="utf-8")
+        return str(path)
+
+    def large_file(self, number: int) -> str:
+        """A COCO file of so many annotations with polygons."""
+        path = self.folder / f"annotations-{number}.json"
+        if not path.exists():
+            write_annotations(path, number)
         return str(path)
 
 

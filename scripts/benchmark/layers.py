@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.inputs import SHAPES, Inputs, ModelFiles
+from scripts.benchmark.large_file import CLASSES
 from scripts.benchmark.rows import OURS, Check, Figure, Row
 
 OPERATORS = ("roi_align", "nms", "deform_conv", "assign", "paste")
@@ -112,6 +113,20 @@ def pipeline(inputs: Inputs, ann_file: str | None, img_prefix: str | None) -> Ro
         "pipeline",
         {"config": config},
         (Figure("images_a_second", "images/s", "", 2.5, at_least=True),),
+    )
+
+
+def annotations(inputs: Inputs, number: int = 1_000_000) -> Row:
+    """A large COCO file as a training dataset, and in four workers of a loader."""
+    return Row(
+        f"a COCO file of {number:,} annotations,",
+        "annotations",
+        {"ann_file": inputs.large_file(number), "classes": CLASSES},
+        (
+            Figure("seconds", "s", "building the dataset", 0.5),
+            Figure("megabytes", "MB", "memory with four workers", 0.3),
+        ),
+        most_pairs=3,
     )
 
 
