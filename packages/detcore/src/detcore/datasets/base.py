@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from logging import Logger
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,11 +12,18 @@ from torch.utils.data import Dataset
 from cvcore.dist.seed import generator
 from cvcore.errors import ImageDecodeError
 from cvcore.fileio import FileClient, load, load_plain_pickle
+from detcore.datasets.classes.given import given_classes
 from detcore.datasets.classes.palette import distinct_colours
-from detcore.datasets.classes.text_file import read_class_file
 from detcore.datasets.filters import FilterReport
-from detcore.datasets.image_files import file_faults, is_outside, named, normalise_name
+from detcore.datasets.image_files import (
+    below_root,
+    file_faults,
+    is_outside,
+    named,
+    normalise_name,
+)
 from detcore.datasets.image_files.bad_images import BadImages
+from detcore.datasets.proposals import check_number, read_proposals
 from detcore.datasets.transforms.compose import Compose
 from detcore.datasets.transforms.load import join_path
 from detcore.errors import AnnotationError, OptionError, check_option
@@ -96,11 +102,11 @@ class CustomDataset(Dataset):
         for name, value in (("on_bad_image", on_bad_image), ("on_missing_mask", on_missing_mask)):
             check_option(type(self).__name__, name, value, ("raise", "skip"))
         self.data_root = data_root
-        self.ann_file = str(self._from_root(ann_file))
-        self.img_prefix = self._from_root(img_prefix)
-        self.seg_prefix = self._from_root(seg_prefix)
+        self.ann_file = str(below_root(ann_file, data_root))
+        self.img_prefix = below_root(img_prefix, data_root)
+        self.seg_prefix = below_root(seg_prefix, data_root)
         self.seg_suffix = seg_suffix
-        self.proposal_file = self._from_root(proposal_file)
+        self.proposal_file = below_root(proposal_file, data_root)
         self.test_mode = test_mode
         self.filter_empty_gt = filter_empty_gt
         self.on_bad_image = on_bad_image
@@ -123,7 +129,8 @@ class CustomDataset(Dataset):
         if self.CLASSES is not None and len(self.PALETTE or ()) != len(self.CLASSES):
             self.PALETTE = distinct_colours(len(self.CLASSES))
         self.proposals = self.load_proposals(self.proposal_file) if self.proposal_file else None
-        self._check_proposals()
+        if self.proposals is not None:
+            check_number(self.proposals, len(self), str(self.proposal_file), self.ann_file)
         if not test_mode:
             self._keep_for_training()
         if indices is not None:
@@ -131,16 +138,6 @@ class CustomDataset(Dataset):
         if not test_mode:
             self._set_group_flag()
         self.bad_images = BadImages(len(self.data_infos))
-
-    def _from_root(self, path: str | None) -> str | None:
-        """`path` below the data root, unless it is absolute, an address, or None."""
-        if path is None or not self.data_root:
-            return path
-        path = str(path)
-        if "://" in path or Path(path).is_absolute():
-            return path
-        # Joining by pathlib would fold the two slashes of an address such as s3://bucket.
-        return f"{str(self.data_root).rstrip('/')}/{path}" if path else str(self.data_root)
 
     def _read_annotations(self) -> list[dict[str, Any]]:
         try:
@@ -186,20 +183,7 @@ class CustomDataset(Dataset):
 
     def load_proposals(self, proposal_file: str) -> list[np.ndarray]:
         """Read proposals, one array an image in the order of the annotation file."""
-        if Path(proposal_file).suffix in {".pkl", ".pickle"}:
-            return list(load_plain_pickle(self.file_client.get(proposal_file), proposal_file))
-        # JSON has no empty arrays of a shape.
-        return [
-            np.array(each, dtype=np.float32) if each else np.zeros((0, 5), dtype=np.float32)
-            for each in load(proposal_file, file_client_args=self.file_client_args)
-        ]
-
-    def _check_proposals(self) -> None:
-        if self.proposals is not None and len(self.proposals) != len(self.data_infos):
-            raise AnnotationError(
-                f"{self.proposal_file}: {len(self.proposals)} images have proposals, but "
-                f"{self.ann_file} lists {len(self.data_infos)}; make the proposals anew from it"
-            )
+        return read_proposals(proposal_file, self.file_client, self.file_client_args)
 
     def get_ann_info(self, idx: int) -> dict[str, Any]:
         """Boxes and labels of image `idx`."""
@@ -326,18 +310,7 @@ class CustomDataset(Dataset):
 
         None stands for the names in the annotation file, which has yet to be read.
         """
-        if classes is None:
-            return cls.CLASSES
-        if isinstance(classes, str) and classes == "auto":
-            return None
-        if isinstance(classes, str):
-            return read_class_file(classes)
-        if isinstance(classes, Sequence):
-            return classes
-        raise OptionError(
-            f"{cls.__name__}: classes={classes!r} should be a list of names or a text file; "
-            "write a single class as ('name',)"
-        )
+        return given_classes(cls.__name__, classes, cls.CLASSES)
 
     def get_cat2imgs(self) -> dict[int, list[int]]:
         """Label -> positions of the images that show it."""

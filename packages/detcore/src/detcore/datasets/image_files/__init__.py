@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detcore.datasets.image_files.names import (
     SHOWN,
+    below_root,
     file_fault,
     file_faults,
     is_outside,
@@ -11,4 +12,12 @@ from detcore.datasets.image_files.names import (
     normalise_name,
 )
 
-__all__ = ["SHOWN", "file_fault", "file_faults", "is_outside", "named", "normalise_name"]
+__all__ = [
+    "SHOWN",
+    "below_root",
+    "file_fault",
+    "file_faults",
+    "is_outside",
+    "named",
+    "normalise_name",
+]

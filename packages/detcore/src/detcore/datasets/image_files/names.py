@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 SHOWN = 10  # files that a message names
 
@@ -13,6 +13,17 @@ SHOWN = 10  # files that a message names
 def normalise_name(name: str) -> str:
     """The name with forward slashes: a file written on Windows is read anywhere."""
     return name.replace("\\", "/") if "\\" in name else name
+
+
+def below_root(path: str | None, root: str | None) -> str | None:
+    """`path` below a folder or address, unless it is absolute, an address, or None."""
+    if path is None or not root:
+        return path
+    path = str(path)
+    if "://" in path or Path(path).is_absolute():
+        return path
+    # Joining by pathlib would fold the two slashes of an address such as s3://bucket.
+    return f"{str(root).rstrip('/')}/{path}" if path else str(root)
 
 
 def is_outside(name: str, root: str | None) -> bool:

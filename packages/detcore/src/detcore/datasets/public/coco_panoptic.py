@@ -21,6 +21,7 @@ from cvcore.log import print_log
 from detcore.datasets.classes.palette import distinct_colours
 from detcore.datasets.coco.dataset import CocoDataset
 from detcore.datasets.coco.reader import CocoRecords, read_coco
+from detcore.datasets.image_files import below_root
 from detcore.datasets.public.panoptic_results import found_segments, panoptic_records
 from detcore.errors import AnnotationError, ClassMismatchError, OptionError, check_option
 from detcore.evaluation.class_names import class_names
@@ -61,7 +62,7 @@ class CocoPanopticDataset(CocoDataset):
         **options: Any,
     ) -> None:
         super().__init__(ann_file, pipeline, classes=classes, **options)
-        self.ins_ann_file = self._from_root(ins_ann_file)
+        self.ins_ann_file = below_root(ins_ann_file, self.data_root)
 
     def _read_records(self, ann_file: str) -> CocoRecords:
         document, self._segment_ids, self._maps = panoptic_records(

@@ -25,6 +25,7 @@ from detcore.datasets.formats.open_images import (
     read_classes,
     read_table,
 )
+from detcore.datasets.image_files import below_root
 from detcore.errors import AnnotationError, ClassMismatchError, OptionError
 from detcore.evaluation.open_images import (
     OpenImagesRules,
@@ -86,7 +87,7 @@ class OpenImagesDataset(CustomDataset):
         self.class_label_tree = self._class_tree()
 
     def _below_root(self, path: str | None) -> str:
-        return str(self._from_root(path)) if path else ""
+        return str(below_root(path, self.data_root)) if path else ""
 
     def _text(self, path: str) -> str:
         return self.file_client.get_text(path)
