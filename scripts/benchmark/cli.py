@@ -109,7 +109,7 @@ def makers(args: argparse.Namespace, inputs: Inputs) -> Makers:
         return _target_makers(args, inputs)
     alone: Makers = {
         "data": lambda: layers.pipeline(inputs, args.ann_file, args.img_prefix),
-        "annotations": lambda: layers.annotations(inputs, args.number),
+        "annotations": lambda: layers.large_file(inputs, args.number),
         "evaluation": lambda: layers.evaluation(inputs, args.images, args.detections),
         "start-up": lambda: layers.start_up(inputs),
         "configs": lambda: layers.configs(args.folder),

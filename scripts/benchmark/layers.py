@@ -116,7 +116,7 @@ def pipeline(inputs: Inputs, ann_file: str | None, img_prefix: str | None) -> Ro
     )
 
 
-def annotations(inputs: Inputs, number: int = 1_000_000) -> Row:
+def large_file(inputs: Inputs, number: int = 1_000_000) -> Row:
     """A large COCO file as a training dataset, and in four workers of a loader."""
     return Row(
         f"a COCO file of {number:,} annotations,",

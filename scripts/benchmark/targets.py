@@ -58,7 +58,7 @@ def rows(
     if configs is not None:
         found["configs"] = partial(layers.configs, configs)
     found["pipeline"] = partial(layers.pipeline, inputs, ann_file, img_prefix)
-    found["annotations"] = partial(layers.annotations, inputs)
+    found["annotations"] = partial(layers.large_file, inputs)
     found["evaluation"] = partial(layers.evaluation, inputs)
     if bccd is not None:
         found["whole-training"] = partial(layers.whole_training, inputs, bccd)

@@ -29,6 +29,7 @@ TEXT: Kind = ((str,), "a text")
 NUMBER: Kind = ((int, float), "a number")
 
 _GZIP = b"\x1f\x8b"
+_BLOCK = 4096  # boxes that are read at a time
 
 
 def parse_json(content: bytes | str, file: str) -> dict[str, Any]:
@@ -141,12 +142,9 @@ class Source:
     def boxes(self, annotations: list[dict[str, Any]]) -> np.ndarray:
         """(A, 4) float64 of the key ``bbox``."""
         values = self.column(annotations, "annotations", "bbox")
-        if set(map(type, values)) <= {list} and set(map(len, values)) <= {4}:
-            with contextlib.suppress(OverflowError):
-                if set(map(type, chain.from_iterable(values))) <= {int, float}:
-                    boxes = flat_numbers(values).reshape(-1, 4)
-                    if np.isfinite(boxes).all():
-                        return boxes
+        boxes = _flat_boxes(values)
+        if boxes is not None and np.isfinite(boxes).all():
+            return boxes
         for annotation, box in zip(annotations, values, strict=True):
             if not is_box(box):
                 raise AnnotationError(
@@ -171,6 +169,23 @@ class Source:
                     "neither a list of polygons [[x0, y0, ...], ...] nor an object with size and "
                     "counts"
                 )
+
+
+def _flat_boxes(values: list[Any]) -> np.ndarray | None:
+    """(len(values), 4) float64; None if one of them is not a list of four numbers."""
+    parts = []
+    # Some at a time, so that what is checked is still in the processor's cache when it is copied.
+    for start in range(0, len(values), _BLOCK):
+        part = values[start : start + _BLOCK]
+        if set(map(type, part)) != {list} or set(map(len, part)) != {4}:
+            return None
+        if not set(map(type, chain.from_iterable(part))) <= {int, float}:
+            return None
+        try:
+            parts.append(flat_numbers(part))
+        except OverflowError:
+            return None
+    return np.concatenate(parts).reshape(-1, 4) if parts else np.zeros((0, 4))
 
 
 def optional_column(records: list[dict[str, Any]], key: str) -> list[Any]:
