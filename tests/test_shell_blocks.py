@@ -161,7 +161,7 @@ def test_commands_of_the_package_readme_work(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl; apt-get install curl")
 def test_a_detector_is_served_and_asked_as_the_page_says(folder: Path, scenes: Path) -> None:
-    from detcore.apis.video import FilmWriter
+    from detcore.apis.inference.video import FilmWriter
 
     from cvcore.image import imread
 
