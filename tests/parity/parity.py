@@ -381,7 +381,11 @@ def compare_photos(
     ]
     wrong = [] if photos else [f"no figures of {name}"]
     for photo in photos:
-        wanted = {part: arrays[f"{name}/{photo}/{part}"] for part in ("bboxes", "labels")}
+        wanted = {
+            part: arrays[f"{name}/{photo}/{part}"]
+            for part in ("bboxes", "labels", "mask_areas")
+            if f"{name}/{photo}/{part}" in arrays
+        }
         found = compare_result(
             inference_detector(model, images / photo),
             wanted,

@@ -221,7 +221,8 @@ class BaseRunner(ABC):
         if meta is not None and not isinstance(meta, dict):
             raise TypeError(f"meta is a dict or None, not {type(meta).__name__}")
         carried = {**(meta or {}), **(self.meta or {}), **self.position_meta()}
-        carried.update({key: meta[key] for key in OF_EACH_RANK if key in (meta or {})})
+        given = meta or {}
+        carried.update({key: given[key] for key in OF_EACH_RANK if key in given})
         name = filename_tmpl.format(self.checkpoint_number())
         path = f"{str(out_dir).rstrip('/')}/{name}"
         optimizer = self.optimizer if save_optimizer else None

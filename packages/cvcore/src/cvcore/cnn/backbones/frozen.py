@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -52,3 +52,25 @@ def check_depth(kind: str, depth: int, known: Iterable[int]) -> None:
     """Raise ConfigError unless there is a network of that depth."""
     if depth not in known:
         raise ConfigError(f"{kind}: depth={depth!r}; choose one of {sorted(known)}")
+
+
+def check_stages(
+    kind: str, count: int, most: int, out_indices: Sequence[int], **per_stage: Sequence[int]
+) -> None:
+    """Raise ConfigError unless stages, their settings and what is returned of them agree.
+
+    Args:
+        kind: of network, for the message.
+        count: stages that are built.
+        most: stages there are.
+        out_indices: stages whose maps are returned.
+        per_stage: settings with a value for each stage.
+    """
+    if not 1 <= count <= most or any(len(values) != count for values in per_stage.values()):
+        given = ", ".join(f"{name}={tuple(values)}" for name, values in per_stage.items())
+        raise ConfigError(
+            f"{kind}: num_stages={count} is 1 to {most} and has as many "
+            f"{' and '.join(per_stage)}, not {given}"
+        )
+    if any(not 0 <= index < count for index in out_indices):
+        raise ConfigError(f"{kind}: out_indices={tuple(out_indices)} of {count} stages")

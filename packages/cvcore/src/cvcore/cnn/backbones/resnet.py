@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cvcore.cnn.backbones.frozen import check_depth, freeze, start_from, still_norms
+from cvcore.cnn.backbones.frozen import check_depth, check_stages, freeze, start_from, still_norms
 from cvcore.errors import ConfigError
 
 
@@ -197,13 +197,7 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         check_depth("ResNet", depth, self.arch_settings)
-        if not 1 <= num_stages <= 4 or not len(strides) == len(dilations) == num_stages:
-            raise ConfigError(
-                f"ResNet: num_stages={num_stages} is 1 to 4 and has as many strides and dilations, "
-                f"not {tuple(strides)} and {tuple(dilations)}"
-            )
-        if any(not 0 <= index < num_stages for index in out_indices):
-            raise ConfigError(f"ResNet: out_indices={tuple(out_indices)} of {num_stages} stages")
+        check_stages("ResNet", num_stages, 4, out_indices, strides=strides, dilations=dilations)
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.bn_eval = bn_eval

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from cvcore.cnn.backbones.frozen import check_depth, freeze, start_from, still_norms
-from cvcore.errors import ConfigError
+from cvcore.cnn.backbones.frozen import check_depth, check_stages, freeze, start_from, still_norms
 
 _WIDTHS = (64, 128, 256, 512, 512)
 
@@ -39,6 +39,18 @@ def make_vgg_layer(
         layers.append(nn.ReLU(inplace=True))
     layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=ceil_mode))
     return layers
+
+
+def _classifier(num_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(512 * 7 * 7, 4096),
+        nn.ReLU(inplace=True),
+        nn.Dropout(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(inplace=True),
+        nn.Dropout(),
+        nn.Linear(4096, num_classes),
+    )
 
 
 class VGG(nn.Module):
@@ -81,42 +93,26 @@ class VGG(nn.Module):
     ) -> None:
         super().__init__()
         check_depth("VGG", depth, self.arch_settings)
-        if not 1 <= num_stages <= len(_WIDTHS) or len(dilations) != num_stages:
-            raise ConfigError(
-                f"VGG: num_stages={num_stages} is 1 to {len(_WIDTHS)} and has as many dilations, "
-                f"not {tuple(dilations)}"
-            )
-        if any(not 0 <= index < num_stages for index in out_indices):
-            raise ConfigError(f"VGG: out_indices={tuple(out_indices)} of {num_stages} stages")
+        check_stages("VGG", num_stages, len(_WIDTHS), out_indices, dilations=dilations)
         self.num_classes = num_classes
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.bn_eval = bn_eval
         self.bn_frozen = bn_frozen
-        self.range_sub_modules: list[list[int]] = []  # of each stage: [first, one past the last]
-        layers: list[nn.Module] = []
-        inplanes = 3
-        for blocks, planes, dilation in zip(
-            self.arch_settings[depth], _WIDTHS[:num_stages], dilations, strict=False
-        ):
-            start = len(layers)
-            layers += make_vgg_layer(inplanes, planes, blocks, dilation, with_bn, ceil_mode)
-            self.range_sub_modules.append([start, len(layers)])
-            inplanes = planes
+        counts = self.arch_settings[depth][:num_stages]
+        inputs = (3, *_WIDTHS)
+        stages = [
+            make_vgg_layer(inputs[i], _WIDTHS[i], count, dilations[i], with_bn, ceil_mode)
+            for i, count in enumerate(counts)
+        ]
         if not with_last_pool:
-            layers.pop()
-            self.range_sub_modules[-1][1] -= 1
-        self.features = nn.Sequential(*layers)
+            stages[-1].pop()
+        ends = list(accumulate(len(stage) for stage in stages))
+        # Of each stage: [first, one past the last].
+        self.range_sub_modules = [list(ends) for ends in pairwise([0, *ends])]
+        self.features = nn.Sequential(*chain.from_iterable(stages))
         if num_classes > 0:
-            self.classifier = nn.Sequential(
-                nn.Linear(512 * 7 * 7, 4096),
-                nn.ReLU(inplace=True),
-                nn.Dropout(),
-                nn.Linear(4096, 4096),
-                nn.ReLU(inplace=True),
-                nn.Dropout(),
-                nn.Linear(4096, num_classes),
-            )
+            self.classifier = _classifier(num_classes)
 
     def init_weights(self, pretrained: str | Path | None = None) -> None:
         """Load a checkpoint, or draw all weights."""

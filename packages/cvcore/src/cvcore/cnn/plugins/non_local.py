@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,28 +14,27 @@ from cvcore.cnn.registry import PLUGIN_LAYERS
 from cvcore.errors import ConfigError
 
 LayerConfig = Mapping[str, Any]
-_CONV1D: LayerConfig = {"type": "Conv1d"}
-_CONV2D: LayerConfig = {"type": "Conv2d"}
-_CONV3D: LayerConfig = {"type": "Conv3d"}
 _MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 
 
 class _NonLocal(nn.Module):
-    """What the block is in any number of dimensions; `max_pool` halves each of them."""
+    """What the block is in any number of dimensions, which `conv` and `max_pool` say."""
 
-    max_pool: type[nn.Module]
+    conv: ClassVar[str]
+    max_pool: ClassVar[type[nn.Module]]
 
     def __init__(
         self,
         in_channels: int,
-        sub_sample: bool,
-        conv_cfg: LayerConfig | None,
-        reduction: int,
-        use_scale: bool,
-        norm_cfg: LayerConfig | None,
-        mode: str,
+        sub_sample: bool = False,
+        conv_cfg: LayerConfig | None = None,
+        reduction: int = 2,
+        use_scale: bool = True,
+        norm_cfg: LayerConfig | None = None,
+        mode: str = "embedded_gaussian",
     ) -> None:
         super().__init__()
+        conv_cfg = conv_cfg or {"type": self.conv}
         if mode not in _MODES:
             raise ConfigError(
                 f"{type(self).__name__}: mode={mode!r}; give one of {', '.join(_MODES)}"
@@ -118,7 +117,7 @@ class NonLocal2d(_NonLocal):
     Args:
         in_channels: channels of input and output.
         sub_sample: halve the resolution of what is averaged.
-        conv_cfg: recipe of the convolutions.
+        conv_cfg: recipe of the convolutions; None is the plain one of as many dimensions.
         reduction: `in_channels` over the channels in between.
         use_scale: divide the embedded Gaussian's similarities by the root of their channels.
         norm_cfg: recipe of the norm after the last convolution.
@@ -127,52 +126,19 @@ class NonLocal2d(_NonLocal):
     """
 
     _abbr_ = "nonlocal_block"
+    conv = "Conv2d"
     max_pool = nn.MaxPool2d
-
-    def __init__(
-        self,
-        in_channels: int,
-        sub_sample: bool = False,
-        conv_cfg: LayerConfig | None = _CONV2D,
-        reduction: int = 2,
-        use_scale: bool = True,
-        norm_cfg: LayerConfig | None = None,
-        mode: str = "embedded_gaussian",
-    ) -> None:
-        super().__init__(in_channels, sub_sample, conv_cfg, reduction, use_scale, norm_cfg, mode)
 
 
 class NonLocal1d(_NonLocal):
     """The block over the steps of (n, c, length); arguments as of :class:`NonLocal2d`."""
 
+    conv = "Conv1d"
     max_pool = nn.MaxPool1d
-
-    def __init__(
-        self,
-        in_channels: int,
-        sub_sample: bool = False,
-        conv_cfg: LayerConfig | None = _CONV1D,
-        reduction: int = 2,
-        use_scale: bool = True,
-        norm_cfg: LayerConfig | None = None,
-        mode: str = "embedded_gaussian",
-    ) -> None:
-        super().__init__(in_channels, sub_sample, conv_cfg, reduction, use_scale, norm_cfg, mode)
 
 
 class NonLocal3d(_NonLocal):
     """The block over the places of (n, c, time, h, w); arguments as of :class:`NonLocal2d`."""
 
+    conv = "Conv3d"
     max_pool = nn.MaxPool3d
-
-    def __init__(
-        self,
-        in_channels: int,
-        sub_sample: bool = False,
-        conv_cfg: LayerConfig | None = _CONV3D,
-        reduction: int = 2,
-        use_scale: bool = True,
-        norm_cfg: LayerConfig | None = None,
-        mode: str = "embedded_gaussian",
-    ) -> None:
-        super().__init__(in_channels, sub_sample, conv_cfg, reduction, use_scale, norm_cfg, mode)

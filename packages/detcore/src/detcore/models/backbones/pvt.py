@@ -105,12 +105,9 @@ class PyramidVisionTransformer(BaseModule):
             "norm_cfg": norm_cfg,
             "use_conv_ffn": use_conv_ffn,
         }
-        rates = iter(torch.linspace(0, drop_path_rate, sum(num_layers), device="cpu").tolist())
-        sides = (
-            (pretrain_img_size,) * 2 if isinstance(pretrain_img_size, int) else pretrain_img_size
-        )
+        rates = torch.linspace(0, drop_path_rate, sum(num_layers), device="cpu")
         self.layers = ModuleList()
-        for stage in range(num_stages):
+        for stage, stage_rates in enumerate(rates.split(list(num_layers))):
             channels = embed_dims * num_heads[stage]
             patches = PatchEmbed(
                 in_channels,
@@ -122,19 +119,18 @@ class PyramidVisionTransformer(BaseModule):
             )
             blocks = ModuleList()
             if use_abs_pos_embed:
-                stride = math.prod(strides[: stage + 1])
-                grid = (sides[0] // stride, sides[1] // stride)
+                grid = _grid(pretrain_img_size, math.prod(strides[: stage + 1]))
                 blocks.append(AbsolutePositionEmbedding(grid, channels, drop_rate))
             blocks.extend(
                 PVTEncoderLayer(
                     channels,
                     num_heads[stage],
                     mlp_ratios[stage] * channels,
-                    drop_path_rate=next(rates),
+                    drop_path_rate=rate,
                     sr_ratio=sr_ratios[stage],
                     **shared,
                 )
-                for _ in range(num_layers[stage])
+                for rate in stage_rates.tolist()
             )
             norm = build_norm_layer(norm_cfg, channels)[1] if norm_after_stage else nn.Identity()
             self.layers.append(ModuleList([patches, blocks, norm]))
@@ -164,6 +160,12 @@ class PyramidVisionTransformer(BaseModule):
             if stage in self.out_indices:
                 outputs.append(x)
         return tuple(outputs)
+
+
+def _grid(image_size: int | tuple[int, int], stride: int) -> tuple[int, int]:
+    """Rows and columns of tokens of an image."""
+    height, width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    return height // stride, width // stride
 
 
 def _draw(module: nn.Module) -> None:

@@ -215,14 +215,7 @@ class SwinTransformer(BaseModule):
             norm_cfg=norm_cfg if patch_norm else None,
         )
         if use_abs_pos_embed:
-            sides = (
-                (pretrain_img_size,) * 2
-                if isinstance(pretrain_img_size, int)
-                else pretrain_img_size
-            )
-            self.patch_grid = (sides[0] // patch_size, sides[1] // patch_size)
-            patches = self.patch_grid[0] * self.patch_grid[1]
-            self.absolute_pos_embed = nn.Parameter(torch.zeros(1, patches, embed_dims))
+            self._add_positions(pretrain_img_size, patch_size, embed_dims)
         self.drop_after_pos = nn.Dropout(drop_rate)
         shared = {
             "window_size": window_size,
@@ -234,31 +227,42 @@ class SwinTransformer(BaseModule):
             "norm_cfg": norm_cfg,
             "with_cp": with_cp,
         }
-        rates = torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist()
         self.num_features = [embed_dims * 2**stage for stage in range(len(depths))]
-        self.stages = ModuleList()
-        for stage, depth in enumerate(depths):
-            channels = self.num_features[stage]
-            merging = None
-            if stage < len(depths) - 1:
-                merging = PatchMerging(
-                    channels,
-                    2 * channels,
-                    stride=strides[stage + 1],
-                    norm_cfg=norm_cfg if patch_norm else None,
-                )
-            options = {
-                "num_heads": num_heads[stage],
-                "feedforward_channels": int(mlp_ratio * channels),
-                **shared,
-            }
-            first = sum(depths[:stage])
-            self.stages.append(
-                SwinBlockSequence(channels, depth, rates[first : first + depth], merging, options)
+        rates = torch.linspace(0, drop_path_rate, sum(depths), device="cpu").split(list(depths))
+        mergings = self._mergings(strides[1:], norm_cfg if patch_norm else None)
+        self.stages = ModuleList(
+            SwinBlockSequence(
+                channels,
+                depth,
+                rate.tolist(),
+                merging,
+                {"num_heads": heads, "feedforward_channels": int(mlp_ratio * channels), **shared},
             )
+            for channels, depth, heads, rate, merging in zip(
+                self.num_features, depths, num_heads, rates, mergings, strict=True
+            )
+        )
         for stage in self.out_indices:
             self.add_module(f"norm{stage}", build_norm_layer(norm_cfg, self.num_features[stage])[1])
         self._freeze_stages()
+
+    def _add_positions(
+        self, image_size: int | tuple[int, int], patch_size: int, channels: int
+    ) -> None:
+        height, width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+        self.patch_grid = (height // patch_size, width // patch_size)
+        patches = self.patch_grid[0] * self.patch_grid[1]
+        self.absolute_pos_embed = nn.Parameter(torch.zeros(1, patches, channels))
+
+    def _mergings(
+        self, strides: Sequence[int], norm_cfg: LayerConfig | None
+    ) -> list[PatchMerging | None]:
+        """What stands behind each stage; nothing behind the last."""
+        pairs = zip(self.num_features, strides[: len(self.num_features) - 1], strict=False)
+        return [
+            *(PatchMerging(n, 2 * n, stride=stride, norm_cfg=norm_cfg) for n, stride in pairs),
+            None,
+        ]
 
     def _freeze_stages(self) -> None:
         if self.frozen_stages < 0:
