@@ -68,6 +68,7 @@ def test_the_config_takes_the_folders_data_and_keeps_the_models_pipelines(
         f"data: {scenes}: coco (train: {scenes}/annotations/train.json, "
         f"val: {scenes}/annotations/val.json)",
         "warm-up: 7 iterations instead of 500, a tenth of the run",
+        "losses are logged every 3 iterations, once an epoch, instead of 50",
     ]
 
 
@@ -76,6 +77,10 @@ def test_what_the_user_sets_has_the_last_word(scenes: Path, tmp_path: Path) -> N
     wish = OwnData(folder=scenes, work_dir=tmp_path, batch_size=4, overrides=overrides)
     cfg, _ = own_data_config(wish)
     assert (cfg["data"]["samples_per_gpu"], cfg["optimizer"]["lr"]) == (3, 0.5)
+    overrides = {"log_config.interval": 50}
+    cfg, lines = own_data_config(OwnData(folder=scenes, work_dir=tmp_path, overrides=overrides))
+    assert cfg["log_config"]["interval"] == 50
+    assert not any("losses are logged" in line for line in lines)
 
 
 def test_an_undivided_folder_is_divided_in_the_work_dir(undivided: Path, tmp_path: Path) -> None:
@@ -114,7 +119,7 @@ def test_one_command_trains_on_a_folder_and_says_what_next(
     assert "next: detcore predict" in text
     log = next(run.glob("*.log")).read_text(encoding="utf-8")
     assert "CocoDataset, 8 images, 5 classes (disc, triangle, square, star, ring)" in log
-    assert "1 epochs of 4 iterations" in log
+    assert "1 epoch of 4 iterations" in log
 
 
 @pytest.mark.parametrize(

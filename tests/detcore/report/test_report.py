@@ -33,7 +33,7 @@ def written(plain: tuple[Any, list], tmp_path: Path) -> Path:
     for info in dataset.data_infos:
         imwrite(np.full((50, 60, 3), 128, dtype=np.uint8), tmp_path / info["filename"])
     facts = RunFacts("a <run>", {"Config": "a.py"}, ["detcore-test a.py"], "lr = 0.1  # <x>")
-    report = Report(analyse(dataset, results), {"mAP": 0.25}, facts, CURVES)
+    report = Report(analyse(dataset, results), {"mAP": 0.25, "mAP_s": -1.0}, facts, CURVES)
     return write_report(report, tmp_path / "report")
 
 
@@ -52,6 +52,8 @@ def test_the_page_says_what_was_found_and_how_to_repeat_it(written: Path) -> Non
     assert "2 images, 2 objects of 2 classes, 2 detections" in text
     assert "lr = 0.1  # &lt;x&gt;" in text
     assert "1 hit, 0 wrong, 1 missed" in text
+    assert "<b>0.250</b><span>mAP</span>" in text
+    assert "<b>\N{EN DASH}</b><span>mAP_s</span>" in text  # no small object was there to find
     for section in ("curves", "classes", "errors", "confusion", "pictures", "reproduce"):
         assert f'<section id="{section}">' in text
 

@@ -75,7 +75,11 @@ def own_data_config(wish: OwnData, *, trust: bool = False) -> tuple[Config, list
         cfg["auto_scale_lr"] = {**scaling, "enable": True}
     if wish.overrides:
         cfg.merge_from_dict(dict(wish.overrides))
-    lines += _shorten_warm_up(cfg)
+    if "max_epochs" in cfg["runner"]:
+        per_epoch = _iterations_of_an_epoch(cfg)
+        lines += _shorten_warm_up(cfg, per_epoch)
+        if "log_config.interval" not in (wish.overrides or {}):
+            lines += _log_in_every_epoch(cfg, per_epoch)
     return cfg, lines
 
 
@@ -169,18 +173,30 @@ def _set_epochs(cfg: Config, epochs: int) -> None:
         schedule["step"] = max(round(step * share), 1)
 
 
-def _shorten_warm_up(cfg: Config) -> list[str]:
-    """Not more than a tenth of a run may be warm-up, or a small data set is never learned."""
-    schedule, runner = cfg["lr_config"], cfg["runner"]
-    if not schedule.get("warmup") or schedule.get("warmup_by_epoch") or "max_epochs" not in runner:
-        return []
+def _iterations_of_an_epoch(cfg: Config) -> int:
     settings = {**_leaf(cfg["data"]["train"]), "pipeline": []}
     images = len(build_dataset(settings))
-    per_epoch = -(-images // cfg["data"].get("samples_per_gpu", 1))
-    most = max(round(per_epoch * runner["max_epochs"] * MOST_WARM_UP), 1)
+    return max(-(-images // cfg["data"].get("samples_per_gpu", 1)), 1)
+
+
+def _shorten_warm_up(cfg: Config, per_epoch: int) -> list[str]:
+    """Not more than a tenth of a run may be warm-up, or a small data set is never learned."""
+    schedule = cfg["lr_config"]
+    if not schedule.get("warmup") or schedule.get("warmup_by_epoch"):
+        return []
+    most = max(round(per_epoch * cfg["runner"]["max_epochs"] * MOST_WARM_UP), 1)
     before = schedule["warmup_iters"]
     if before <= most:
         return []
     schedule["warmup_iters"] = most
     unit = "iteration" if most == 1 else "iterations"
     return [f"warm-up: {most} {unit} instead of {before}, a tenth of the run"]
+
+
+def _log_in_every_epoch(cfg: Config, per_epoch: int) -> list[str]:
+    """A line of losses at the end of each epoch at least, or a small data set has no curve."""
+    before = (cfg.get("log_config") or {}).get("interval", 0)
+    if before <= per_epoch:
+        return []
+    cfg["log_config"]["interval"] = per_epoch
+    return [f"losses are logged every {per_epoch} iterations, once an epoch, instead of {before}"]

@@ -20,6 +20,7 @@ from detcore.report.series import Series
 
 # Nothing may be fetched and nothing may run: a page of figures needs neither.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+NOTHING_TO_FIND = -1.0  # what an evaluation says where there is no object of a kind
 
 
 def render(report: Report) -> str:
@@ -85,7 +86,9 @@ def _subtitle(report: Report) -> str:
 
 def _cards(report: Report) -> str:
     numbers = [
-        (name, f"{value:.3f}") for name, value in report.scores.items() if isinstance(value, float)
+        (name, "\N{EN DASH}" if value == NOTHING_TO_FIND else f"{value:.3f}")
+        for name, value in report.scores.items()
+        if isinstance(value, float)
     ]
     best = report.analysis.threshold
     if best is not None:

@@ -67,22 +67,27 @@ def _counted(model: nn.Module) -> Complexity | None:
 def _schedule(cfg: Config, dataset: Any, world_size: int) -> str:
     runner, policy = cfg["runner"], cfg["lr_config"].get("policy", "none")
     warm_up = cfg["lr_config"].get("warmup_iters") if cfg["lr_config"].get("warmup") else None
-    ending = f", lr {policy}" + (f", {warm_up} iterations of warm-up" if warm_up else "")
+    ending = f", lr {policy}" + (f", {_number(warm_up, 'iteration')} of warm-up" if warm_up else "")
     if "max_epochs" not in runner:
-        return f"{runner['max_iters']} iterations{ending}"
+        return f"{_number(runner['max_iters'], 'iteration')}{ending}"
     batch = cfg["data"].get("samples_per_gpu", 1) * world_size
     per_epoch = -(-len(dataset) // batch)
-    return f"{runner['max_epochs']} epochs of {per_epoch} iterations{ending}"
+    epochs, each = _number(runner["max_epochs"], "epoch"), _number(per_epoch, "iteration")
+    return f"{epochs} of {each}{ending}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _batch(cfg: Config, world_size: int) -> str:
     images = cfg["data"].get("samples_per_gpu", 1)
     every = (cfg.get("optimizer_config") or {}).get("cumulative_iters", 1)
-    parts = [f"{images} images"]
+    parts = [_number(images, "image")]
     parts += [f"{world_size} processes"] if world_size > 1 else []
     parts += [f"{every} accumulated"] if every > 1 else []
     total = images * world_size * every
-    return f"{total} images" + (f" ({' x '.join(parts)})" if len(parts) > 1 else "")
+    return _number(total, "image") + (f" ({' x '.join(parts)})" if len(parts) > 1 else "")
 
 
 def _device(cfg: Config, world_size: int) -> str:
@@ -90,4 +95,4 @@ def _device(cfg: Config, world_size: int) -> str:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         return f"{world_size} x {name}" if world_size > 1 else str(name)
-    return f"{device.type}, {torch.get_num_threads()} threads"
+    return f"{device.type}, {_number(torch.get_num_threads(), 'thread')}"
