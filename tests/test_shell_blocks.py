@@ -161,9 +161,8 @@ def test_commands_of_the_package_readme_work(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl; apt-get install curl")
 def test_a_detector_is_served_and_asked_as_the_page_says(folder: Path, scenes: Path) -> None:
-    from detcore.apis.inference.video import FilmWriter
-
     from cvcore.image import imread
+    from detcore.apis.inference.video import FilmWriter
 
     (folder / "work_dirs" / "demo").mkdir(parents=True)
     shutil.copy(folder / "latest.pth", folder / "work_dirs" / "demo")

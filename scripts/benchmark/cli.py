@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     add["targets"].add_argument("--steps", type=int, default=3, help="to time in a process")
     add["growth"].add_argument("--only", nargs="+", choices=list(growth.SERIES))
     add["growth"].add_argument("--figures", type=Path, help="folder for the plots")
+    add["growth"].add_argument("--document", type=Path, help="put the tables between its marks")
     paper.add_command(parts)
     return top
 

@@ -14,11 +14,12 @@ from rich.table import Table
 from scripts.benchmark import layers
 from scripts.benchmark.inputs import Inputs
 from scripts.benchmark.pairing import RowResult
-from scripts.benchmark.process import Side
+from scripts.benchmark.process import ProbeError, Side
 from scripts.benchmark.rows import OURS, REFERENCE, Figure, Row
 from scripts.benchmark.running import measured
 from scripts.benchmark.tables import number
 
+MARKS = ("<!-- growth -->", "<!-- /growth -->")  # of the place in a document
 FASTER = "faster_rcnn_r50_fpn_1x_coco"
 CLASSES_KEY = "model__roi_head__bbox_head__num_classes"
 
@@ -180,6 +181,19 @@ def report(key: str, series: Series, results: Sequence[RowResult]) -> str:
     )
 
 
+def inserted(document: str, text: str) -> str:
+    """The document with ``text`` between its two marks.
+
+    Raises:
+        ProbeError: It lacks one of them.
+    """
+    before, opening, rest = document.partition(MARKS[0])
+    _, closing, after = rest.partition(MARKS[1])
+    if not closing:
+        raise ProbeError(f"the document needs the lines {MARKS[0]} and {MARKS[1]}")
+    return f"{before}{opening}\n{text.strip()}\n{closing}{after}"
+
+
 def run(args: argparse.Namespace, inputs: Inputs, sides: Sequence[Side], console: Console) -> int:
     """Measure the series that are asked for; write tables and plots."""
     troubles = []
@@ -200,6 +214,9 @@ def run(args: argparse.Namespace, inputs: Inputs, sides: Sequence[Side], console
             path.write_text(plot(series, results), encoding="utf-8")
         if args.markdown is not None:
             args.markdown.write_text("\n".join(sections), encoding="utf-8")
+        if args.document is not None:
+            text = args.document.read_text(encoding="utf-8")
+            args.document.write_text(inserted(text, "\n".join(sections)), encoding="utf-8")
     for trouble in troubles:
         console.print(trouble, style="red", markup=False)
     return 1 if troubles else 0

@@ -10,6 +10,7 @@ import pytest
 from scripts.benchmark import growth
 from scripts.benchmark.inputs import Inputs
 from scripts.benchmark.pairing import RowResult
+from scripts.benchmark.process import ProbeError
 from scripts.benchmark.rows import OURS, REFERENCE, Figure, Row
 
 SECONDS = Figure("seconds", "s")
@@ -47,6 +48,13 @@ def test_a_point_that_failed_stays_empty() -> None:
     found[1].failed = "killed"
     assert growth.table(SERIES, found)[1][1] == ["20", "", "", "", ""]
     assert math.isnan(growth.medians(found, OURS)[1])
+
+
+def test_tables_go_between_the_marks_of_a_document() -> None:
+    text = "a\n<!-- growth -->\nold\n<!-- /growth -->\nb\n"
+    assert growth.inserted(text, "new\n") == "a\n<!-- growth -->\nnew\n<!-- /growth -->\nb\n"
+    with pytest.raises(ProbeError, match="needs the lines"):
+        growth.inserted("a\n<!-- growth -->\n", "new")
 
 
 def test_a_plot_stands_alone_with_a_line_a_side() -> None:
