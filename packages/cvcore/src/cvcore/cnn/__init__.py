@@ -8,6 +8,7 @@ from cvcore.cnn.complexity import (
     params_to_string,
 )
 from cvcore.cnn.conv_module import ConvModule
+from cvcore.cnn.conv_norm import ConvNormSequential, conv_norm
 from cvcore.cnn.depthwise_separable import DepthwiseSeparableConvModule
 from cvcore.cnn.fuse_conv_bn import fuse_conv_bn
 from cvcore.cnn.init import (
@@ -119,6 +120,7 @@ __all__ = [
     "Conv3d",
     "ConvAWS2d",
     "ConvModule",
+    "ConvNormSequential",
     "ConvTranspose2d",
     "ConvTranspose3d",
     "ConvWS2d",
@@ -169,6 +171,7 @@ __all__ = [
     "build_upsample_layer",
     "caffe2_xavier_init",
     "constant_init",
+    "conv_norm",
     "conv_ws_2d",
     "drop_path",
     "flops_to_string",

@@ -114,10 +114,9 @@ class OverlapAssigner(BaseAssigner):
         runs = [slice(start, start + size) for start in range(0, num_boxes, size)]
         if len(runs) == 1:
             overlaps_of = _rows_of(overlaps_of(runs[0], None))
-        best = [_best(overlaps_of(run, None)) for run in runs]
-        max_overlaps = torch.cat([run.of_prior for run in best])
-        objects = torch.cat([run.object_of_prior for run in best])
-        gt_inds = self._by_threshold(max_overlaps, objects)
+        best = _best(overlaps_of, runs, num_gts, bboxes)
+        max_overlaps = best.of_prior
+        gt_inds = self._by_threshold(max_overlaps, best.object_of_prior)
         if self.match_low_quality:
             taken = self._taken_by_objects(overlaps_of, runs, best)
             gt_inds = torch.where(taken > 0, taken, gt_inds)
@@ -130,43 +129,55 @@ class OverlapAssigner(BaseAssigner):
         gt_inds[(max_overlaps >= low) & (max_overlaps < high)] = 0
         return torch.where(max_overlaps >= self.pos_iou_thr, objects + 1, gt_inds)
 
-    def _taken_by_objects(
-        self, overlaps_of: OverlapsOf, runs: list[slice], best: list[_Best]
-    ) -> Tensor:
+    def _taken_by_objects(self, overlaps_of: OverlapsOf, runs: list[slice], best: _Best) -> Tensor:
         """(n,) 1 + the last object whose best prior this is, 0 where it is nobody's."""
-        of_object = torch.stack([run.of_object for run in best])  # (runs, G)
-        highest = of_object.amax(dim=0)
-        takes = highest >= self.min_pos_iou
-        taken = []
-        first = of_object.argmax(dim=0)
-        for index, run in enumerate(runs):
-            here = takes & (of_object[index] == highest)
-            if not self.gt_max_assign_all:
-                here &= first == index
-            rows = here.nonzero().squeeze(1)
-            won = rows.new_zeros(len(best[index].of_prior))
-            if len(rows) == 0:
-                pass
-            elif self.gt_max_assign_all:
-                hits = overlaps_of(run, rows) == highest[rows, None]
-                won = (hits * (rows + 1)[:, None]).amax(dim=0)
-            else:
-                won.scatter_reduce_(0, best[index].prior_of_object[rows], rows + 1, "amax")
-            taken.append(won)
-        return torch.cat(taken)
+        taken = torch.zeros_like(best.object_of_prior)
+        highest, first = best.of_object.max(dim=0)
+        rows = (highest >= self.min_pos_iou).nonzero().squeeze(1)
+        if not self.gt_max_assign_all:
+            priors = best.prior_of_object[first[rows], rows]
+            return taken.scatter_reduce_(0, priors, rows + 1, "amax")
+        # Which objects have their best prior, or one as good, in which run.
+        here = (best.of_object == highest) & (highest >= self.min_pos_iou)
+        for run, objects in zip(runs, here, strict=True):
+            rows = objects.nonzero().squeeze(1)
+            if len(rows):
+                pairs = (overlaps_of(run, rows) == highest[rows, None]).nonzero()
+                won = taken[run]
+                won.scatter_reduce_(0, pairs[:, 1], rows[pairs[:, 0]] + 1, "amax")
+        return taken
 
 
 class _Best(NamedTuple):
-    """The best overlaps within one run of priors."""
+    """The best overlaps of each prior, and of each object within each run of priors."""
 
-    of_prior: Tensor  # (n,) best overlap of each prior
+    of_prior: Tensor  # (n,)
     object_of_prior: Tensor  # (n,) int64
-    of_object: Tensor  # (G,) best overlap of each object
-    prior_of_object: Tensor  # (G,) int64, within the run
+    of_object: Tensor  # (runs, G)
+    prior_of_object: Tensor  # (runs, G) int64, the first among all priors that overlap so much
 
 
-def _best(overlaps: Tensor) -> _Best:
-    return _Best(*overlaps.max(dim=0), *overlaps.max(dim=1))
+def _best(overlaps_of: OverlapsOf, runs: list[slice], num_gts: int, like: Tensor) -> _Best:
+    """Look at the overlaps of all objects with one run of priors after the other.
+
+    What is found goes where it stays at once: small results kept between large ones that go leave
+    holes which the memory of a process grows by.
+    """
+    best: _Best | None = None
+    for index, run in enumerate(runs):
+        overlaps = overlaps_of(run, None)
+        if best is None:
+            best = _Best(
+                overlaps.new_empty(len(like)),
+                like.new_empty(len(like), dtype=torch.long),
+                overlaps.new_empty(len(runs), num_gts),
+                like.new_empty(len(runs), num_gts, dtype=torch.long),
+            )
+        torch.max(overlaps, dim=0, out=(best.of_prior[run], best.object_of_prior[run]))
+        torch.max(overlaps, dim=1, out=(best.of_object[index], best.prior_of_object[index]))
+        best.prior_of_object[index] += run.start
+    assert best is not None  # there is at least one prior
+    return best
 
 
 def _rows_of(overlaps: Tensor) -> OverlapsOf:

@@ -7,7 +7,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import BaseModule, ModuleList, Sequential, build_conv_layer, build_norm_layer
+from cvcore.cnn import (
+    BaseModule,
+    ModuleList,
+    Sequential,
+    build_conv_layer,
+    build_norm_layer,
+    conv_norm,
+)
 from detcore.errors import OptionError, check_option
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
 from detcore.models.layers.norm_eval import keep_batch_statistics
@@ -277,8 +284,8 @@ class HRNet(BaseModule):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map (n, 3, h, w) float to maps of strides 4, 8, 16 and 32."""
-        x = self.relu(self.norm1(self.conv1(x)))
-        x = self.relu(self.norm2(self.conv2(x)))
+        x = self.relu(conv_norm(self.conv1, self.norm1, x))
+        x = self.relu(conv_norm(self.conv2, self.norm2, x))
         features: list[Tensor] = [self.layer1(x)]
         for stage in range(2, _NUM_STAGES + 1):
             inputs = []

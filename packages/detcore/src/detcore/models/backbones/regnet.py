@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from cvcore.cnn import build_conv_layer, build_norm_layer
+from cvcore.cnn import build_conv_layer, build_norm_layer, conv_norm
 from detcore.errors import OptionError
 from detcore.models.backbones.resnet import ResNet
 from detcore.models.layers.init_choice import InitConfig
@@ -162,7 +162,7 @@ class RegNet(ResNet):
         self.relu = nn.ReLU(inplace=True)
 
     def _run_stem(self, x: Tensor) -> Tensor:
-        return self.relu(self.norm1(self.conv1(x)))
+        return self.relu(conv_norm(self.conv1, self.norm1, x))
 
     def make_res_layer(self, **options: Any) -> nn.Module:
         """Build one stage."""

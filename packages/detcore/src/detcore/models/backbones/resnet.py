@@ -8,7 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer
+from cvcore.cnn import (
+    BaseModule,
+    ConvNormSequential,
+    build_conv_layer,
+    build_norm_layer,
+    conv_norm,
+)
 from detcore.errors import OptionError, check_option
 from detcore.models.layers.init_choice import InitConfig, choose_init_cfg
 from detcore.models.layers.norm_eval import freeze, keep_batch_statistics
@@ -160,7 +166,7 @@ class ResNet(BaseModule):
                     build_norm_layer(self.norm_cfg, outputs)[1],
                     nn.ReLU(inplace=True),
                 ]
-            self.stem = nn.Sequential(*layers)
+            self.stem = ConvNormSequential(*layers)
         else:
             self.conv1 = build_conv_layer(
                 self.conv_cfg, in_channels, self.stem_channels, 7, stride=2, padding=3, bias=False
@@ -228,8 +234,9 @@ class ResNet(BaseModule):
         freeze(self._frozen_parts())
 
     def _run_stem(self, x: Tensor) -> Tensor:
-        x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
-        return self.maxpool(x)
+        if self.deep_stem:
+            return self.maxpool(self.stem(x))
+        return self.maxpool(self.relu(conv_norm(self.conv1, self.norm1, x)))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map (n, 3, h, w) float to one map a stage of `out_indices`."""

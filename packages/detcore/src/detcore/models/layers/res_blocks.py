@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cvcore.cnn import BaseModule, build_conv_layer, build_norm_layer, build_plugin_layer
+from cvcore.cnn import (
+    BaseModule,
+    build_conv_layer,
+    build_norm_layer,
+    build_plugin_layer,
+    conv_norm,
+)
 from detcore.errors import OptionError, check_option
 from detcore.models.layers.init_choice import InitConfig
 
@@ -44,9 +50,10 @@ class ResidualBlock(BaseModule, ABC):
 
     def _add(self, x: Tensor) -> Tensor:
         # The shortcut last: gradients are added up in the reverse order, and deep networks in
-        # training magnify how that sum rounds.
+        # training magnify how that sum rounds. In place: a convolution or a norm does not look back
+        # at what it gave.
         residual = self.branch(x)
-        return residual + (x if self.downsample is None else self.downsample(x))
+        return residual.add_(x if self.downsample is None else self.downsample(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, inplanes, h, w) to (n, planes * expansion, h / stride, w / stride)."""
@@ -110,8 +117,8 @@ class BasicBlock(ResidualBlock):
 
     def branch(self, x: Tensor) -> Tensor:
         """Compute the residual."""
-        x = self.relu(self.norm1(self.conv1(x)))
-        return self.norm2(self.conv2(x))
+        x = self.relu(conv_norm(self.conv1, self.norm1, x))
+        return conv_norm(self.conv2, self.norm2, x)
 
 
 class Bottleneck(ResidualBlock):
@@ -250,13 +257,13 @@ class Bottleneck(ResidualBlock):
 
     def middle(self, x: Tensor) -> Tensor:
         """Apply the convolution with a receptive field, its norm and its activation."""
-        return self.relu(self.norm2(self.conv2(x)))
+        return self.relu(conv_norm(self.conv2, self.norm2, x))
 
     def branch(self, x: Tensor) -> Tensor:
         """Compute the residual."""
-        x = self._plug(1, self.relu(self.norm1(self.conv1(x))))
+        x = self._plug(1, self.relu(conv_norm(self.conv1, self.norm1, x)))
         x = self._plug(2, self.middle(x))
-        return self._plug(3, self.norm3(self.conv3(x)))
+        return self._plug(3, conv_norm(self.conv3, self.norm3, x))
 
 
 # Depth: the block and how many of them each stage has.

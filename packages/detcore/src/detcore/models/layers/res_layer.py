@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import Sequential, build_conv_layer, build_norm_layer
+from cvcore.cnn import ConvNormSequential, Sequential, build_conv_layer, build_norm_layer
 from detcore.errors import OptionError
 from detcore.models.layers.init_choice import InitConfig
 from detcore.models.layers.res_blocks import BATCH_NORM, LayerConfig, ResidualBlock
@@ -31,7 +31,7 @@ def build_downsample(
     conv_stride = 1 if avg_down else stride
     layers.append(build_conv_layer(conv_cfg, inplanes, outputs, 1, stride=conv_stride, bias=False))
     layers.append(build_norm_layer(norm_cfg, outputs)[1])
-    return nn.Sequential(*layers)
+    return ConvNormSequential(*layers)
 
 
 class ResLayer(Sequential):

@@ -1,0 +1,150 @@
+"""A convolution and its batch norm together, where the norm only scales and shifts.
+
+A batch norm in evaluation mode is a scale and a shift of each channel. In training the two give the
+same numbers as one after the other, but the map between them is not kept for the backward pass: the
+gradients of scale and shift follow from those of the convolution's weight and bias. Without
+gradients scale and shift go into the weight and the bias themselves. That is done anew in every
+pass, so that a weight that changed in whatever way is never used in its old form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """``norm(conv(x))``, keeping less for the backward pass, and in one pass where there is none.
+
+    Args:
+        conv: what comes first; a plain ``nn.Conv2d`` can be folded with.
+        norm: what follows; a batch norm that uses its running statistics can be folded.
+        x: (n, c, h, w) float.
+    """
+    if not (_is_plain_conv(conv) and _only_scales(norm)) or _is_watched(conv, norm):
+        return norm(conv(x))
+    if not torch.is_grad_enabled():
+        # A frozen layer of a training step rounds as its stored figures did.
+        return _folded(conv, norm, x) if conv.weight.requires_grad else norm(conv(x))
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        x = x.to(torch.get_autocast_dtype(device))
+    return _ConvNorm.apply(x, conv.weight, *_scale_and_shift(conv, norm), conv, norm)
+
+
+def _scale_and_shift(conv: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """(c,) what each channel of the convolution without its bias is multiplied by, and added to."""
+    scale = (norm.running_var + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight
+    shift = -norm.running_mean * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias
+    if conv.bias is not None:
+        shift = shift + conv.bias * scale
+    return scale, shift
+
+
+def _folded(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    scale, shift = _scale_and_shift(conv, norm)
+    weight = conv.weight * scale[:, None, None, None]
+    return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
+class ConvNormSequential(nn.Sequential):
+    """Layers in a row, each convolution and the norm behind it in one pass where they can be."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the layers in order."""
+        layers = list(self)
+        place = 0
+        while place < len(layers):
+            pair = layers[place : place + 2]
+            if len(pair) == 2 and isinstance(pair[0], nn.Conv2d):
+                x = conv_norm(pair[0], pair[1], x)
+            else:
+                x = pair[0](x)
+                pair = pair[:1]
+            place += len(pair)
+        return x
+
+
+class _ConvNorm(torch.autograd.Function):
+    """A convolution and a scale and shift of its channels, of which only the input is kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        conv: nn.Module,
+        norm: nn.Module,
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, scale)
+        ctx.geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
+        return norm(conv(x))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, scale = ctx.saved_tensors
+        stride, padding, dilation, groups = ctx.geometry
+        for_x, for_weight, for_scale, for_shift = ctx.needs_input_grad[:4]
+        grad_x, grad_scaled, grad_shift = torch.ops.aten.convolution_backward(
+            grad,
+            x,
+            (weight * scale[:, None, None, None]).to(x.dtype),
+            [len(scale)],
+            stride,
+            padding,
+            dilation,
+            False,
+            [0, 0],
+            groups,
+            [for_x, for_weight or for_scale, for_shift],
+        )
+        grad_weight = grad_scale = None
+        if grad_scaled is not None:
+            grad_scaled = grad_scaled.to(weight.dtype)
+        if for_scale:
+            grad_scale = torch.einsum("oihw,oihw->o", grad_scaled, weight)
+        if for_weight:
+            grad_weight = grad_scaled.mul_(scale[:, None, None, None])
+        if for_shift:
+            grad_shift = grad_shift.to(scale.dtype)
+        return grad_x, grad_weight, grad_scale, grad_shift, None, None
+
+
+def _is_plain_conv(conv: nn.Module) -> bool:
+    """Whether the layer convolves with its weight as it is, zeros around the map."""
+    return (
+        isinstance(conv, nn.Conv2d)
+        and type(conv).forward is nn.Conv2d.forward
+        and conv.padding_mode == "zeros"
+        and not isinstance(conv.padding, str)
+    )
+
+
+def _only_scales(norm: nn.Module) -> bool:
+    """Whether the layer is a batch norm that uses its running statistics."""
+    return isinstance(norm, _BatchNorm) and not norm.training and norm.running_var is not None
+
+
+def _is_watched(*layers: nn.Module) -> bool:
+    """Whether somebody looks at what comes out of a layer, or draws the graph of the layers."""
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return True
+    return any(
+        layer._forward_hooks
+        or layer._forward_pre_hooks
+        or layer._backward_hooks
+        or layer._backward_pre_hooks
+        for layer in layers
+    )

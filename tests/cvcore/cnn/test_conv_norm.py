@@ -1,0 +1,110 @@
+"""A convolution and its norm in one pass."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cvcore.cnn import ConvNormSequential, conv_norm
+
+
+def layers(bias: bool = False, affine: bool = True, groups: int = 1) -> tuple[nn.Conv2d, nn.Module]:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=bias, groups=groups).double()
+    norm = nn.BatchNorm2d(6, affine=affine).double().eval()
+    for value in (norm.running_mean, norm.weight, norm.bias):
+        if value is not None:
+            nn.init.normal_(value)
+    nn.init.uniform_(norm.running_var, 0.5, 2)
+    return conv, norm
+
+
+def image() -> Tensor:
+    values = torch.randn(2, 4, 7, 5, dtype=torch.double, generator=torch.Generator().manual_seed(1))
+    return values.requires_grad_()
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_values_and_all_gradients_are_those_of_the_two_layers(
+    bias: bool, affine: bool, groups: int
+) -> None:
+    conv, norm = layers(bias, affine, groups)
+    alone = copy.deepcopy(nn.Sequential(conv, norm))
+    x, y = image(), image()
+    one_pass, two_passes = conv_norm(conv, norm, x), alone(y)
+    assert torch.equal(one_pass, two_passes)
+    with torch.no_grad():
+        torch.testing.assert_close(conv_norm(conv, norm, x), two_passes)
+    one_pass.sin().sum().backward()
+    two_passes.sin().sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+    for ours, theirs in zip(
+        (*conv.parameters(), *norm.parameters()), alone.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_frozen_parameters_get_no_gradient() -> None:
+    conv, norm = layers()
+    conv.requires_grad_(False)
+    conv_norm(conv, norm, image()).sum().backward()
+    assert conv.weight.grad is None
+    assert norm.weight.grad is not None
+
+
+def test_a_norm_in_training_mode_still_collects_its_statistics() -> None:
+    conv, norm = layers()
+    norm.train()
+    before = norm.running_mean.clone()
+    expected = copy.deepcopy(norm)(conv(image()))
+    torch.testing.assert_close(conv_norm(conv, norm, image()), expected)
+    assert not torch.equal(norm.running_mean, before)
+
+
+def test_other_layers_run_one_after_the_other() -> None:
+    conv, _ = layers()
+    norm = nn.GroupNorm(2, 6).double()
+    assert torch.equal(conv_norm(conv, norm, image()), norm(conv(image())))
+
+
+def test_a_hook_sees_the_map_between_the_layers() -> None:
+    conv, norm = layers()
+    seen: list[Tensor] = []
+    conv.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    conv_norm(conv, norm, image())
+    assert torch.equal(seen[0], conv(image()))
+
+
+def test_a_weight_changed_behind_autograd_is_used_as_it_is_now() -> None:
+    conv, norm = layers()
+    with torch.no_grad():
+        before = conv_norm(conv, norm, image())
+        conv.weight.data.mul_(2)
+        torch.testing.assert_close(conv_norm(conv, norm, image()), norm(conv(image())))
+    assert not torch.allclose(before, norm(conv(image())))
+
+
+def test_under_autocast_the_result_is_in_half_precision_and_the_gradients_are_not() -> None:
+    conv, norm = (layer.float() for layer in layers())
+    x = image().detach().float().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = conv_norm(conv, norm, x)
+        expected = norm(conv(x))
+    assert found.dtype == torch.bfloat16
+    # bfloat16 keeps eight bits: 1 in 256 of values up to about 4.
+    torch.testing.assert_close(found.float(), expected.float(), rtol=0.02, atol=0.03)
+    found.float().sum().backward()
+    assert {conv.weight.grad.dtype, norm.weight.grad.dtype, x.grad.dtype} == {torch.float32}
+
+
+def test_layers_in_a_row_keep_their_keys_and_their_result() -> None:
+    conv, norm = layers()
+    plain = nn.Sequential(nn.AvgPool2d(1), conv, norm, nn.ReLU())
+    folded = ConvNormSequential(*plain)
+    assert list(folded.state_dict()) == list(plain.state_dict())
+    torch.testing.assert_close(folded(image()), plain(image()))
