@@ -64,6 +64,11 @@ def check(folder: Path, before: int) -> int:
     return iteration
 
 
+def has_gone_on(folder: Path, before: int) -> bool:
+    """Whether there is a checkpoint of a later iteration than ``before``."""
+    return any(int(path.stem.partition("_")[2]) > before for path in folder.glob("iter_*.pth"))
+
+
 def main(folder: Path, rounds: int) -> None:
     """Do the rounds; print how many hit a write in the act, and how far the run came."""
     torch.set_num_threads(1)
@@ -75,9 +80,10 @@ def main(folder: Path, rounds: int) -> None:
             train(folder, asynchronous=turn % 2 == 1)
             os._exit(1)
         deadline = time.monotonic() + 600
-        while newest == 0 and find_latest_checkpoint(folder) is None:
+        # Every fourth kill may come before anything is saved, at the resume perhaps.
+        while (newest == 0 or turn % 4) and not has_gone_on(folder, newest):
             assert time.monotonic() < deadline, "the run does not get going"
-            time.sleep(0.01)
+            time.sleep(0.001)
         time.sleep(source.uniform(0.02, 0.25))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

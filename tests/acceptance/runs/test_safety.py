@@ -103,10 +103,10 @@ BOMBS: dict[str, Callable[[], str]] = {
 def test_E10_bombs_do_not_go_off(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(BOMBS[name](), "utf-8")
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(ConfigError):
         Config.fromfile(path)
-    assert time.monotonic() - begun < 30  # a hang, not a slow machine
+    assert time.process_time() - begun < 30  # a hang, not a slow machine
 
 
 def test_E11_bases_in_a_circle_missing_outside_and_a_thousand_deep(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from tests.detcore.serve.process import Server
+from tests.processes import PATIENCE
 
 from detcore import Detector
 from detcore.serve import ServeSettings, build
@@ -21,7 +22,7 @@ def detector(trained_run: Path) -> Detector:
 @pytest.fixture(scope="module")
 def client(detector: Detector) -> Iterator[TestClient]:
     settings = ServeSettings(
-        score_thr=0.05, max_bytes=100_000, max_pixels=1_000_000, max_wait=0, timeout=30
+        score_thr=0.05, max_bytes=100_000, max_pixels=1_000_000, max_wait=0, timeout=PATIENCE
     )
     with TestClient(build(detector, settings), raise_server_exceptions=False) as client:
         yield client

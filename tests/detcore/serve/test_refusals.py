@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from tests.processes import PATIENCE
 
 import detcore.serve.service
 from detcore import Detector
@@ -112,7 +113,7 @@ class Held:
     def __call__(self, model: object, pictures: list) -> object:
         self.sizes.append(len(pictures))
         self.started.set()
-        assert self.let_go.wait(20)
+        assert self.let_go.wait(PATIENCE)
         if self.failing:
             raise RuntimeError("secret inner matters")
         return self.detect(model, pictures)
@@ -126,7 +127,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -138,11 +139,11 @@ def test_requests_that_wait_go_through_the_model_together(
     app = build(detector, ServeSettings(batch_size=4, max_wait=0))
     with TestClient(app) as client, ThreadPoolExecutor(6) as pool:
         first = pool.submit(client.post, "/predict", content=photo)
-        assert held.started.wait(10)
+        assert held.started.wait(PATIENCE)
         rest = [pool.submit(client.post, "/predict", content=photo) for _ in range(5)]
         until(lambda: client.get("/health").json()["waiting"] == 5)
         held.let_go.set()
-        answers = [future.result(20) for future in (first, *rest)]
+        answers = [future.result(PATIENCE) for future in (first, *rest)]
         counted = client.get("/metrics").text
     assert [answer.status_code for answer in answers] == [200] * 6
     assert held.sizes == [1, 4, 1]
@@ -162,7 +163,7 @@ def test_one_more_than_the_queue_holds_is_told_to_come_again(
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
         held.let_go.set()
-        assert [future.result(20).status_code for future in taken] == [200, 200]
+        assert [future.result(PATIENCE).status_code for future in taken] == [200, 200]
         assert client.post("/predict", content=photo).status_code == 200
         assert "detcore_errors_total 1.0" in client.get("/metrics").text
 
@@ -199,7 +200,7 @@ def test_closing_answers_what_waits(detector: Detector, photo: bytes, held: Held
         until(lambda: client.get("/health").json()["waiting"] == 2)
         threading.Timer(0.1, held.let_go.set).start()
         app.state.service.close()
-        assert [future.result(20).status_code for future in answers] == [200] * 3
+        assert [future.result(PATIENCE).status_code for future in answers] == [200] * 3
         assert client.get("/health").status_code == 503
         assert client.post("/predict", content=photo).status_code == 503
 

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tests.processes import python, run
 from torch import nn
 
 from cvcore.runner import find_latest_checkpoint, save_checkpoint
@@ -99,7 +98,9 @@ for turn in range(60):
             point_latest_to(path)
             (folder / f'epoch_{epoch - 2}.pth').unlink(missing_ok=True)
         os._exit(0)
-    time.sleep(random.uniform(0.001, 0.05))
+    while all(int(path.stem[6:]) <= newest for path in folder.glob('epoch_*.pth')):
+        time.sleep(0.001)
+    time.sleep(random.uniform(0.0, 0.05))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     found = find_latest_checkpoint(folder)
@@ -114,13 +115,7 @@ print(newest)
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed by fork and signal")
 def test_a_run_killed_while_saving_always_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED_WHILE_SAVING, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "passed over" not in done.stderr
-    assert int(done.stdout) > 10  # saved often enough to be hit in the act
+    done = run(python("-c", KILLED_WHILE_SAVING, tmp_path))
+    assert done.code == 0, done.errors
+    assert "passed over" not in done.errors
+    assert int(done.out) > 10  # saved often enough to be hit in the act

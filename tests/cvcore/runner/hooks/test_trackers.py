@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
-import os
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 
 import pytest
 import torch
+from tests.processes import Ended, python
+from tests.processes import run as run_process
 from torch import Tensor
 
 from cvcore.errors import MissingExtraError
@@ -284,24 +284,19 @@ runner.run([[torch.tensor(1.0), torch.tensor(3.0)]], [('train', 1)])
 
 
 @pytest.fixture
-def run_apart(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_apart(tmp_path: Path) -> Callable[..., Ended]:
     """Run two epochs of two iterations (losses 1 and 3) with a logger, in another process."""
 
-    def go(module: str, config: str, before: str = "", after: str = "", **environment: str) -> Any:
+    def go(
+        module: str, config: str, before: str = "", after: str = "", **environment: str
+    ) -> Ended:
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed; get it with: pip install 'cvcore[{module}]'")
         path = tmp_path / "script.py"
         path.write_text(SCRIPT.format(config=config, before=before, after=after), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, str(path), str(tmp_path / "run")],
-            cwd=tmp_path,
-            env={**os.environ, "HOME": str(tmp_path), **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        command = python(path, tmp_path / "run")
+        done = run_process(command, {"HOME": str(tmp_path), **environment}, tmp_path)
+        assert done.code == 0, done.errors
         return done
 
     return go
@@ -335,10 +330,10 @@ def wandb_rows(path: Path) -> list[dict[str, float]]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of wandb's own modules
 def test_wandb_itself_keeps_every_row_offline(
-    run_apart: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    run_apart: Callable[..., Ended], tmp_path: Path
 ) -> None:
     done = run_apart("wandb", "type='WandbLoggerHook', init_kwargs=dict(mode='offline')")
-    assert "will be ignored" not in done.stderr
+    assert "will be ignored" not in done.errors
     (path,) = (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")
     rows = wandb_rows(path)
     assert [row["train/loss"] for row in rows] == [1, 3, 1, 3]
@@ -348,7 +343,7 @@ def test_wandb_itself_keeps_every_row_offline(
 
 @pytest.mark.slow
 def test_mlflow_itself_stores_metrics_and_weights(
-    run_apart: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    run_apart: Callable[..., Ended], tmp_path: Path
 ) -> None:
     run_apart(
         "mlflow",
@@ -369,9 +364,7 @@ def test_mlflow_itself_stores_metrics_and_weights(
 
 
 @pytest.mark.slow
-def test_clearml_itself_reports_offline(
-    run_apart: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_clearml_itself_reports_offline(run_apart: Callable[..., Ended], tmp_path: Path) -> None:
     run_apart(
         "clearml",
         "type='ClearMLLoggerHook', init_kwargs=dict(project_name='p', task_name='t')",
@@ -385,9 +378,7 @@ def test_clearml_itself_reports_offline(
 
 
 @pytest.mark.slow
-def test_dvclive_itself_writes_its_tables(
-    run_apart: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_dvclive_itself_writes_its_tables(run_apart: Callable[..., Ended], tmp_path: Path) -> None:
     run_apart("dvclive", "type='DvcliveLoggerHook', save_dvc_exp=False, dir='live'")
     table = tmp_path / "live" / "plots" / "metrics" / "train" / "loss.tsv"
     with table.open(encoding="utf-8") as file:
@@ -397,7 +388,7 @@ def test_dvclive_itself_writes_its_tables(
 
 @pytest.mark.slow
 def test_neptune_itself_takes_a_run_offline(
-    run_apart: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+    run_apart: Callable[..., Ended], tmp_path: Path
 ) -> None:
     run_apart("neptune", "type='NeptuneLoggerHook', init_kwargs=dict(mode='offline')")
     stored = [p.read_bytes() for p in (tmp_path / ".neptune").rglob("*") if p.is_file()]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.processes import PATIENCE
 
 from cvcore.dist.seed import sample_randomness
 from detcore.registries import PIPELINES
@@ -179,7 +180,7 @@ def test_the_same_three_numbers_give_the_same_sample_and_others_another(name: st
 def test_another_process_makes_the_same_samples() -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        elsewhere = pool.submit(all_digests, 99).result(timeout=120)
+        elsewhere = pool.submit(all_digests, 99).result(PATIENCE)
     assert elsewhere == all_digests(1)
 
 
