@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleRenderable, Group
 from rich.logging import RichHandler
 from rich.text import Text
 from rich.traceback import Traceback
@@ -32,8 +32,8 @@ class ShortLineHandler(RichHandler):
         *,
         record: logging.LogRecord,
         traceback: Traceback | None,
-        message_renderable: RenderableType,
-    ) -> RenderableType:
+        message_renderable: ConsoleRenderable,
+    ) -> ConsoleRenderable:
         """One line, or a message of several lines under the time."""
         line = Text(f"{datetime.fromtimestamp(record.created):%H:%M:%S} ", style="dim")
         if record.levelno >= logging.WARNING:
