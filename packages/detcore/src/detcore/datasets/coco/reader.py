@@ -92,7 +92,12 @@ def read_coco(
     images = [dict(image) for image in data["images"]]
     image_ids = source.column(images, "images", "id", ID)
     for key in ("width", "height"):
-        source.column(images, "images", key, NUMBER)
+        for place, value in enumerate(source.column(images, "images", key, NUMBER)):
+            if value < 0:
+                raise AnnotationError(
+                    f"{file}: images[{place}].{key} (id {image_ids[place]}) is {value}; "
+                    "it should be the image's size in pixels"
+                )
     names = (
         [file_name(i) for i in images]
         if file_name
