@@ -1,10 +1,8 @@
 """A convolution and its batch norm together, where the norm only scales and shifts.
 
-A batch norm in evaluation mode is a scale and a shift of each channel. In training the two give the
-same numbers as one after the other, but the map between them is not kept for the backward pass: the
-gradients of scale and shift follow from those of the convolution's weight and bias. Without
-gradients scale and shift go into the weight and the bias themselves. That is done anew in every
-pass, so that a weight that changed in whatever way is never used in its old form.
+A batch norm in evaluation mode is a scale and a shift of each channel. The two give the same numbers
+as one after the other, but the map between them is not kept for the backward pass: the gradients of
+scale and shift follow from those of the convolution's weight and bias.
 """
 
 from __future__ import annotations
@@ -14,23 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    """``norm(conv(x))``, keeping less for the backward pass, and in one pass where there is none.
+    """``norm(conv(x))``, keeping less for the backward pass where the norm only scales and shifts.
 
     Args:
-        conv: what comes first; a plain ``nn.Conv2d`` can be folded with.
-        norm: what follows; a batch norm that uses its running statistics can be folded.
+        conv: what comes first; less is kept of a plain ``nn.Conv2d``.
+        norm: what follows; less is kept of a batch norm that uses its running statistics.
         x: (n, c, h, w) float.
     """
-    if not (_is_plain_conv(conv) and _only_scales(norm)) or _is_watched(conv, norm):
+    foldable = torch.is_grad_enabled() and _is_plain_conv(conv) and _only_scales(norm)
+    if not foldable or _is_watched(conv, norm):
         return norm(conv(x))
-    if not torch.is_grad_enabled():
-        # A frozen layer of a training step rounds as its stored figures did.
-        return _folded(conv, norm, x) if conv.weight.requires_grad else norm(conv(x))
     device = x.device.type
     if torch.is_autocast_enabled(device):
         x = x.to(torch.get_autocast_dtype(device))
@@ -50,14 +45,8 @@ def _scale_and_shift(conv: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
     return scale, shift
 
 
-def _folded(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    scale, shift = _scale_and_shift(conv, norm)
-    weight = conv.weight * scale[:, None, None, None]
-    return F.conv2d(x, weight, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
-
-
 class ConvNormSequential(nn.Sequential):
-    """Layers in a row, each convolution and the norm behind it in one pass where they can be."""
+    """Layers in a row; of a convolution and the norm behind it less is kept where that can be."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the layers in order."""
