@@ -191,7 +191,7 @@ def test_the_truth_itself_scores_one(photos: Path) -> None:
         *("AR@100", "AR@300", "AR@1000", "AR_s@1000", "AR_m@1000", "AR_l@1000"),
     ]
     copypaste = figures.pop("bbox_mAP_copypaste"), figures.pop("segm_mAP_copypaste")
-    assert set(copypaste) == {"1.000 1.000 1.000 1.000 1.000 1.000"}
+    assert set(copypaste) == {"1.0000 1.0000 1.0000 1.0000 1.0000 1.0000"}
     assert set(figures.values()) == {1.0}
 
 
@@ -221,7 +221,7 @@ def test_no_detection_at_all_gives_zeros_and_a_warning(
     logger = logging.getLogger("test_no_detection")
     figures = made.evaluate(empty, metric=["bbox", "proposal"], logger=logger)
     assert figures["bbox_mAP"] == 0
-    assert figures["bbox_mAP_copypaste"] == "0.000 0.000 0.000 0.000 0.000 0.000"
+    assert figures["bbox_mAP_copypaste"] == "0.0000 0.0000 0.0000 0.0000 0.0000 0.0000"
     assert figures["AR@100"] == 0
     assert "not a single detection for bbox" in caplog.text
 

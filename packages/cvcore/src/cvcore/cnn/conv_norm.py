@@ -1,8 +1,8 @@
 """A convolution and its batch norm together, where the norm only scales and shifts.
 
-A batch norm in evaluation mode is a scale and a shift of each channel. The two give the same numbers
-as one after the other, but the map between them is not kept for the backward pass: the gradients of
-scale and shift follow from those of the convolution's weight and bias.
+A batch norm in evaluation mode is a scale and a shift of each channel. The two give the same
+numbers as one after the other, but the map between them is not kept for the backward pass: the
+gradients of scale and shift follow from those of the convolution's weight and bias.
 """
 
 from __future__ import annotations

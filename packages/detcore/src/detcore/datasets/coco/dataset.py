@@ -401,10 +401,10 @@ def _corners(boxes: np.ndarray) -> np.ndarray:
 def _named(
     metric: str, stats: Sequence[float], items: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """COCO's twelve figures, to three decimals, under their keys."""
-    values = {item: float(f"{value:.3f}") for item, value in zip(_ITEMS, stats, strict=True)}
+    """COCO's twelve figures, to four decimals, under their keys."""
+    values = {item: float(f"{value:.4f}") for item, value in zip(_ITEMS, stats, strict=True)}
     if metric == "proposal":
         return {item: values[item] for item in items or _PROPOSAL_ITEMS}
     named: dict[str, Any] = {f"{metric}_{item}": values[item] for item in items or BOX_ITEMS}
-    named[f"{metric}_mAP_copypaste"] = " ".join(f"{values[item]:.3f}" for item in BOX_ITEMS)
+    named[f"{metric}_mAP_copypaste"] = " ".join(f"{values[item]:.4f}" for item in BOX_ITEMS)
     return named
