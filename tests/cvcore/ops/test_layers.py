@@ -165,6 +165,21 @@ def test_an_offset_moves_the_samples_down_and_right() -> None:
     torch.testing.assert_close(modulated, layer(x, offset) / 2)
 
 
+def test_groups_of_the_functions_are_held_against_the_shapes() -> None:
+    x, weight = noise(1, 4, 5, 6).float(), noise(2, 2, 1, 1).float()  # 4 channels, 2 a group
+    offset, mask = torch.zeros(1, 4, 5, 6), torch.ones(1, 2, 5, 6)
+    expected = F.conv2d(x, weight, groups=2)
+    torch.testing.assert_close(ops.deform_conv2d(x, offset, weight, 1, 0, 1, 2, 2), expected)
+    modulated = ops.modulated_deform_conv2d(x, offset, mask, weight, None, 1, 0, 1, 2, 2)
+    torch.testing.assert_close(modulated, expected)
+    with pytest.raises(ConfigError, match=r"groups=1, but .* have 2"):
+        ops.deform_conv2d(x, offset, weight, 1, 0, 1, 1)
+    with pytest.raises(ConfigError, match=r"deform_groups=1, but .* have 2"):
+        ops.modulated_deform_conv2d(x, offset, mask, weight, None, 1, 0, 1, 2, 1)
+    with pytest.raises(ConfigError, match="has no bias"):
+        ops.deform_conv2d(x, offset, weight, bias=True)
+
+
 def test_maps_smaller_than_the_kernel_are_padded_to_it() -> None:
     layer = ops.DeformConv2d(2, 3, 5, padding=2)
     assert layer(torch.ones(1, 2, 3, 3), torch.zeros(1, 50, 3, 3)).shape == (1, 3, 3, 3)
