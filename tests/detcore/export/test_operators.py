@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import library
 
 from detcore.export.choose import Pool, suppress_batch
 from detcore.export.operators import NOTHING, first, survives
@@ -27,8 +28,8 @@ def test_the_first_are_the_highest_and_empty_places_come_last() -> None:
 
 
 def test_the_operators_know_the_shapes_and_types_that_they_give() -> None:
-    torch.library.opcheck(survives, (BOXES[None], torch.tensor([[0.9, 0.8, 0.7, 0.6]]), 0.5))
-    torch.library.opcheck(first, (torch.tensor([[0.9, 0.8, NOTHING, 0.6]]), 2))
+    library.opcheck(survives, (BOXES[None], torch.tensor([[0.9, 0.8, 0.7, 0.6]]), 0.5))
+    library.opcheck(first, (torch.tensor([[0.9, 0.8, NOTHING, 0.6]]), 2))
 
 
 def test_classes_leave_each_other_alone_unless_told_otherwise() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from cvcore.ops import nms
 
@@ -18,7 +18,7 @@ _WITHOUT_LIMIT = 2**31 - 1
 _USED = -0.5  # scores of what is there are above it
 
 
-@torch.library.custom_op("detcore::survives", mutates_args=())
+@library.custom_op("detcore::survives", mutates_args=())
 def survives(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Which boxes of a batch no better box of their image covers.
 
@@ -43,7 +43,7 @@ def _(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     return torch.empty_like(scores, dtype=torch.bool)
 
 
-@torch.library.custom_op("detcore::first", mutates_args=())
+@library.custom_op("detcore::first", mutates_args=())
 def first(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` highest of each row, best first; equals in the order that the model has them.
 

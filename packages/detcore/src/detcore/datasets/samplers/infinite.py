@@ -20,11 +20,11 @@ class _InfiniteIndices(Sampler):
     def __init__(
         self,
         dataset: Any,
-        batch_size: int,
-        world_size: int | None,
-        rank: int | None,
-        seed: int | None,
-        shuffle: bool,
+        batch_size: int = 1,
+        world_size: int | None = None,
+        rank: int | None = None,
+        seed: int | None = 0,
+        shuffle: bool = True,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -92,17 +92,6 @@ class InfiniteGroupBatchSampler(_InfiniteIndices):
 @SAMPLERS.register_module()
 class InfiniteBatchSampler(_InfiniteIndices):
     """Endless batches, for training by iterations; arguments as of `InfiniteGroupBatchSampler`."""
-
-    def __init__(
-        self,
-        dataset: Any,
-        batch_size: int = 1,
-        world_size: int | None = None,
-        rank: int | None = None,
-        seed: int | None = 0,
-        shuffle: bool = True,
-    ) -> None:
-        super().__init__(dataset, batch_size, world_size, rank, seed, shuffle)
 
     def __iter__(self) -> Iterator[list[int]]:
         indices = self._indices()
