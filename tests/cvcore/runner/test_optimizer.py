@@ -192,3 +192,44 @@ def test_a_users_constructor_is_found_by_name() -> None:
         OPTIMIZER_BUILDERS.module_dict.pop("TestOnlyOptimizerConstructor")
 
     assert optimizer.param_groups[0]["lr"] == 0.05
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+def test_a_step_on_a_cpu_is_fused_and_equals_the_plain_one(kind: str) -> None:
+    torch.manual_seed(0)
+    recipe = {"type": kind, "lr": 0.1, "weight_decay": 0.01}
+    start = [torch.randn(5, 3), torch.randn(7)]
+    ends = []
+    for how in ({}, {"fused": False}):
+        model = nn.ParameterList(nn.Parameter(each.clone()) for each in start)
+        optimizer = build_optimizer(model, {**recipe, **how})
+        for step in range(4):
+            for i, param in enumerate(model):
+                param.grad = torch.sin(param.detach() * (i + step + 1))
+            optimizer.step()
+        assert bool(optimizer.param_groups[0]["fused"]) is (not how)
+        ends.append([param.detach() for param in model])
+    torch.testing.assert_close(ends[0], ends[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{**SGD, "foreach": True}, {**SGD, "fused": False}, {"type": "RMSprop", "lr": 0.1}],
+    ids=["foreach", "not fused", "no such kernel"],
+)
+def test_a_named_implementation_is_kept(recipe: dict[str, Any]) -> None:
+    (group,) = build_optimizer(Net(), recipe).param_groups
+
+    assert not group.get("fused")
+    assert bool(group.get("foreach")) is ("foreach" in recipe)
+
+
+def test_sparse_gradients_get_no_fused_step() -> None:
+    model = nn.Embedding(4, 2, sparse=True)
+    optimizer = build_optimizer(model, {"type": "SGD", "lr": 1.0})
+    before = model.weight.detach().clone()
+
+    model(torch.tensor([1])).sum().backward()
+    optimizer.step()
+
+    assert (before - model.weight.detach()).tolist() == [[0, 0], [1, 1], [0, 0], [0, 0]]

@@ -19,6 +19,7 @@ from cvcore.runner.registry import OPTIMIZER_BUILDERS, OPTIMIZERS
 
 NORM_LAYERS = (_BatchNorm, _InstanceNorm, GroupNorm, LayerNorm)
 DEFORMABLE_LAYERS = (DeformConv2d, ModulatedDeformConv2d)
+FUSED_ON_CPU = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
 MULTIPLIERS = {
     "bias_lr_mult": 1.0,
     "bias_decay_mult": 1.0,
@@ -125,7 +126,8 @@ class DefaultOptimizerConstructor:
         else:
             params = []
             self.add_params(params, model)
-        return OPTIMIZERS.build(self.optimizer_cfg, default_args={"params": params})
+        given = {"params": params, **kernel(self.optimizer_cfg, model)}
+        return OPTIMIZERS.build(self.optimizer_cfg, default_args=given)
 
     def add_params(
         self,
@@ -189,6 +191,26 @@ class DefaultOptimizerConstructor:
         if decay_mult is not None and self.base_wd is not None:
             options["weight_decay"] = self.base_wd * decay_mult
         return options
+
+
+def kernel(optimizer_cfg: Mapping[str, Any], model: nn.Module) -> dict[str, bool]:
+    """``fused=True`` where torch would step in several passes over the weights but need not.
+
+    That is on a CPU, where the fused kernels of SGD, Adam and AdamW take a third of the time and
+    no memory beside the state; on other devices torch chooses well by itself. A config that names
+    an implementation keeps it.
+    """
+    kind = optimizer_cfg.get("type")
+    found = OPTIMIZERS.get(kind, None) if isinstance(kind, str) else kind
+    named = {"fused", "foreach", "differentiable"} & optimizer_cfg.keys()
+    if found not in FUSED_ON_CPU or named:
+        return {}
+    plain = all(
+        type(p.data) is torch.Tensor and p.device.type == "cpu" and p.is_floating_point()
+        for p in model.parameters()
+    )
+    sparse = any(getattr(module, "sparse", False) for module in model.modules())
+    return {"fused": True} if plain and not sparse else {}
 
 
 def walk(
