@@ -45,50 +45,62 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _convolve(x, weight, bias)
+        out = _convolve(x, _kernels(weight).transpose(1, 2))
+        return out if bias is None else out.add_(bias[:, None, None])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
-        grad_x = grad_weight = grad_bias = None
-        if for_x:
-            grad_x = winograd_conv2d(grad, weight.transpose(0, 1).flip(2, 3))
-        if for_weight:
-            grad_weight = _WeightGradient.apply(x, grad, weight)
-        if for_bias:
-            grad_bias = grad.sum(dim=(0, 2, 3))
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad_x = _InputGradient.apply(grad, weight) if for_x else None
+        grad_weight = _WeightGradient.apply(x, grad) if for_weight else None
+        grad_bias = grad.sum(dim=(0, 2, 3)) if for_bias else None
         return grad_x, grad_weight, grad_bias
+
+
+class _InputGradient(torch.autograd.Function):
+    """Gradient of the input: a convolution with the kernels turned round."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(grad, weight)
+        return _convolve(grad, _kernels(weight, turned=True))
+
+    @staticmethod
+    def backward(ctx: Any, twice: Tensor) -> tuple[Tensor, Tensor]:
+        grad, weight = ctx.saved_tensors
+        return winograd_conv2d(twice, weight), _WeightGradient.apply(twice, grad)
 
 
 class _WeightGradient(torch.autograd.Function):
     """Gradient of the weight, linear in the input and in the gradient of the output."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, grad: Tensor) -> Tensor:
         ctx.save_for_backward(x, grad)
-        return _correlate(x, grad, weight)
+        return _correlate(x, grad)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        x, grad_out = ctx.saved_tensors
-        return (
-            winograd_conv2d(grad_out, grad.transpose(0, 1).flip(2, 3)),
-            winograd_conv2d(x, grad),
-            None,
-        )
+    def backward(ctx: Any, twice: Tensor) -> tuple[Tensor, Tensor]:
+        x, grad = ctx.saved_tensors
+        return _InputGradient.apply(grad, twice), winograd_conv2d(x, twice)
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    channels, outputs = weight.shape[1], weight.shape[0]
-    to_outputs, of_kernel, of_window = _transforms(x.dtype)
-    kernels = of_kernel @ weight.permute(2, 3, 0, 1).reshape(_KERNEL**2, -1)
-    kernels = kernels.view(-1, outputs, channels).transpose(1, 2)
+def _kernels(weight: Tensor, turned: bool = False) -> Tensor:
+    """(36, k, c) of (k, c, 3, 3), perhaps turned by half a circle."""
+    of_kernel = _transforms(weight.dtype)[1]
+    kernels = of_kernel.flip(1) if turned else of_kernel
+    return (kernels @ weight.reshape(-1, _KERNEL**2).T).view(-1, *weight.shape[:2])
+
+
+def _convolve(x: Tensor, kernels: Tensor) -> Tensor:
+    """(n, k, h, w), channels-last, of (n, c, h, w) and (36, c, k)."""
+    to_outputs, _, of_window = _transforms(x.dtype)
+    _, channels, outputs = kernels.shape
     grid = _Grid(x)
     whole = (len(x), outputs, grid.rows * WINDOW_STEP, grid.columns * WINDOW_STEP)
-    out = torch.empty(
-        whole, dtype=x.dtype, device=x.device, memory_format=torch.channels_last
-    )
+    out = torch.empty(whole, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     blocks = grid.blocks_of(out.permute(0, 2, 3, 1))
     for images, rows in grid.runs():
         windows = (of_window @ grid.windows(images, rows)).view(_WINDOW**2, -1, channels)
@@ -98,23 +110,23 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if out.shape[2:] != x.shape[2:]:
         out = out[:, :, : x.shape[2], : x.shape[3]]
         out = out.clone(memory_format=torch.channels_last)
-    return out if bias is None else out.add_(bias[:, None, None])
+    return out
 
 
-def _correlate(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
-    channels, outputs = weight.shape[1], weight.shape[0]
+def _correlate(x: Tensor, grad: Tensor) -> Tensor:
+    """(k, c, 3, 3) of the input (n, c, h, w) and the gradient of the output (n, k, h, w)."""
     to_outputs, of_kernel, of_window = _transforms(x.dtype)
+    channels, outputs = x.shape[1], grad.shape[1]
     grid = _Grid(x)
-    blocks = grid.blocks_of(_padded(grad, grid.rows, grid.columns, before=0, after=0))
+    blocks = grid.blocks_of(_padded(grad, grid.rows, grid.columns, border=0))
     kernels = x.new_zeros(_WINDOW**2, outputs, channels)
     for images, rows in grid.runs():
         windows = (of_window @ grid.windows(images, rows)).view(_WINDOW**2, -1, channels)
         block = blocks[:, :, images, rows].reshape(WINDOW_STEP**2, -1)
         wanted = (to_outputs.T @ block).view(_WINDOW**2, -1, outputs)
         kernels.baddbmm_(wanted.transpose(1, 2), windows)
-    gradient = of_kernel.T @ kernels.view(_WINDOW**2, -1)
-    gradient = gradient.view(_KERNEL, _KERNEL, outputs, channels).permute(2, 3, 0, 1)
-    return torch.empty_like(weight).copy_(gradient)
+    gradient = kernels.view(_WINDOW**2, -1).T @ of_kernel
+    return gradient.view(outputs, channels, _KERNEL, _KERNEL)
 
 
 class _Grid:
@@ -122,7 +134,7 @@ class _Grid:
 
     def __init__(self, x: Tensor) -> None:
         self.rows, self.columns = (-(-size // WINDOW_STEP) for size in x.shape[2:])
-        padded = _padded(x, self.rows, self.columns, before=1, after=1)
+        padded = _padded(x, self.rows, self.columns, border=1)
         image, row, column, channel = padded.stride()
         self._windows = padded.as_strided(
             (_WINDOW, _WINDOW, len(x), self.rows, self.columns, x.shape[1]),
@@ -149,15 +161,20 @@ class _Grid:
         return split.permute(2, 4, 0, 1, 3, 5)
 
 
-def _padded(x: Tensor, rows: int, columns: int, before: int, after: int) -> Tensor:
+def _padded(x: Tensor, rows: int, columns: int, border: int) -> Tensor:
     """(n, height, width, c) of (n, c, h, w): whole blocks and zeros around them."""
     n, channels, height, width = x.shape
-    full = (rows * WINDOW_STEP + before + after, columns * WINDOW_STEP + before + after)
+    full = (rows * WINDOW_STEP + 2 * border, columns * WINDOW_STEP + 2 * border)
     x = x.permute(0, 2, 3, 1)
     if full == (height, width):
         return x.contiguous()
-    padded = x.new_zeros(n, *full, channels)
-    padded[:, before : before + height, before : before + width] = x
+    padded = x.new_empty(n, *full, channels)
+    inner_rows, inner_columns = slice(border, border + height), slice(border, border + width)
+    padded[:, :border] = 0
+    padded[:, border + height :] = 0
+    padded[:, inner_rows, :border] = 0
+    padded[:, inner_rows, border + width :] = 0
+    padded[:, inner_rows, inner_columns] = x
     return padded
 
 

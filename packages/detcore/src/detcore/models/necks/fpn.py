@@ -95,7 +95,7 @@ class FPN(BaseModule):
                     stride=2,
                     padding=1,
                     norm_cfg=norm_cfg,
-                    **options,
+                    **smooth,
                 )
             )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvModule, WinogradConv2d
+from cvcore.cnn import ConvModule, PyramidConv2d
 from detcore.models.heads.dense.anchor.base import AnchorHead, Recipe
 from detcore.models.layers.convs import PYRAMID_CONV
 from detcore.registries import HEADS
@@ -85,7 +85,7 @@ class RetinaHead(AnchorHead):
         )
 
     def _init_predictors(self) -> None:
-        self.retina_cls = WinogradConv2d(
+        self.retina_cls = PyramidConv2d(
             self.feat_channels, self.num_base_priors * self.cls_out_channels, 3, padding=1
         )
         self.retina_reg = nn.Conv2d(self.feat_channels, self.num_base_priors * 4, 3, padding=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvModule, WinogradConv2d
+from cvcore.cnn import ConvModule, PyramidConv2d
 from detcore.models.heads.dense.interface import DenseHead, DenseMaps
 from detcore.models.heads.dense.priors import PriorGrid
 from detcore.models.layers.convs import PYRAMID_CONV
@@ -102,7 +102,7 @@ class AnchorFreeHead(DenseHead):
         """Make the towers and the layers behind them."""
         self.cls_convs = self._tower()
         self.reg_convs = self._tower()
-        self.conv_cls = WinogradConv2d(self.feat_channels, self.cls_out_channels, 3, padding=1)
+        self.conv_cls = PyramidConv2d(self.feat_channels, self.cls_out_channels, 3, padding=1)
         self.conv_reg = nn.Conv2d(self.feat_channels, 4, 3, padding=1)
 
     def _tower(self) -> nn.Sequential:
