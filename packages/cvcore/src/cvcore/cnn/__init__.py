@@ -44,6 +44,7 @@ from cvcore.cnn.layers.plugin import build_plugin_layer
 from cvcore.cnn.layers.scale import Scale
 from cvcore.cnn.layers.switchable_conv import SAConv2d
 from cvcore.cnn.layers.upsample import PixelShufflePack, build_upsample_layer
+from cvcore.cnn.layers.pyramid_conv import PyramidConv2d
 from cvcore.cnn.layers.wrappers import (
     Conv2d,
     Conv3d,
@@ -155,6 +156,7 @@ __all__ = [
     "TruncNormalInit",
     "UniformInit",
     "XavierInit",
+    "PyramidConv2d",
     "bias_init_with_prob",
     "build_activation_layer",
     "build_attention",

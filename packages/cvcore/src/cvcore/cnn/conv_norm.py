@@ -103,7 +103,8 @@ class _ConvNorm(torch.autograd.Function):
         if grad_scaled is not None:
             grad_scaled = grad_scaled.to(weight.dtype)
         if for_scale:
-            grad_scale = torch.einsum("oihw,oihw->o", grad_scaled, weight)
+            # Not by einsum, which turns both about for a matrix product of single rows.
+            grad_scale = (grad_scaled * weight).sum(dim=(1, 2, 3))
         if for_weight:
             grad_weight = grad_scaled.mul_(scale[:, None, None, None])
         if for_shift:

@@ -39,6 +39,7 @@ from cvcore.ops.point_sample import (
     rel_roi_point_to_rel_img_point,
 )
 from cvcore.ops.roi import RoIAlign, RoIPool, multi_level_roi_align, roi_align, roi_pool
+from cvcore.ops.winograd import winograd_conv2d
 
 __all__ = [
     "CARAFE",
@@ -82,4 +83,5 @@ __all__ = [
     "sigmoid_focal_loss",
     "soft_nms",
     "softmax_focal_loss",
+    "winograd_conv2d",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from detcore.errors import OptionError, ShapeError
+from detcore.models.losses.focal_sum import focal_sum, positives
 from detcore.models.losses.reduce import Loss, weight_reduce_loss
 from detcore.registries import LOSSES
 
@@ -37,6 +38,11 @@ def sigmoid_focal_loss(
     """
     if target.dim() == pred.dim():
         loss = _dense(pred, target.to(pred.dtype), gamma, alpha)
+    elif _only_sum_matters(pred, weight, reduction):
+        loss = focal_sum(pred, target, weight, gamma, alpha)
+        if avg_factor is None and reduction == "mean":
+            loss = loss / max(pred.numel(), 1)
+        return weight_reduce_loss(loss, None, reduction, avg_factor)
     else:
         loss = _by_class(pred, target, gamma, alpha)
     return weight_reduce_loss(loss, _fit(weight, loss), reduction, avg_factor)
@@ -74,12 +80,18 @@ def _by_class(pred: Tensor, target: Tensor, gamma: float, alpha: float) -> Tenso
     # Nearly every answer is negative: all are computed as such, and the few positive ones replaced,
     # which needs no one-hot target as large as the predictions.
     loss = (1 - alpha) * pred.sigmoid().pow(gamma) * F.softplus(pred)
-    rows = ((target >= 0) & (target < pred.size(1))).nonzero().squeeze(1)
-    columns = target[rows]
+    rows, columns = positives(target, pred.size(1))
     positive = -pred[rows, columns]
     return loss.index_put(
         (rows, columns), alpha * positive.sigmoid().pow(gamma) * F.softplus(positive)
     )
+
+
+def _only_sum_matters(pred: Tensor, weight: Tensor | None, reduction: str) -> bool:
+    """Whether nobody asks for single losses, and weights are of samples and given."""
+    if reduction == "none" or torch.compiler.is_compiling():
+        return False
+    return weight is None or (weight.shape == pred.shape[:1] and not weight.requires_grad)
 
 
 def _fit(weight: Tensor | None, loss: Tensor) -> Tensor | None:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from cvcore.cnn import BaseModule, ConvModule
 from detcore.errors import OptionError, check_option
+from detcore.models.layers.convs import PYRAMID_CONV
 from detcore.models.layers.init_choice import InitConfig
 from detcore.registries import NECKS
 
@@ -73,6 +74,7 @@ class FPN(BaseModule):
         self.lateral_convs = nn.ModuleList()
         self.fpn_convs = nn.ModuleList()
         options: dict[str, Any] = {"conv_cfg": conv_cfg, "act_cfg": act_cfg, "inplace": False}
+        smooth = {**options, "conv_cfg": conv_cfg or PYRAMID_CONV}
         lateral_norm = None if no_norm_on_lateral else norm_cfg
         used = self.in_channels[self.start_level : self.backbone_end_level]
         for channels in used:
@@ -80,7 +82,7 @@ class FPN(BaseModule):
                 ConvModule(channels, out_channels, 1, norm_cfg=lateral_norm, **options)
             )
             self.fpn_convs.append(
-                ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, **options)
+                ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, **smooth)
             )
         self.num_extra = num_outs - len(used)
         for extra in range(self.num_extra if self.add_extra_convs else 0):
@@ -93,7 +95,7 @@ class FPN(BaseModule):
                     stride=2,
                     padding=1,
                     norm_cfg=norm_cfg,
-                    **options,
+                    **smooth,
                 )
             )
 

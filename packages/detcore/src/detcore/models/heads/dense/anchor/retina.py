@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvModule
+from cvcore.cnn import ConvModule, PyramidConv2d
 from detcore.models.heads.dense.anchor.base import AnchorHead, Recipe
+from detcore.models.layers.convs import PYRAMID_CONV
 from detcore.registries import HEADS
 
 ANCHORS: Recipe = {
@@ -77,14 +78,14 @@ class RetinaHead(AnchorHead):
                 self.feat_channels,
                 3,
                 padding=1,
-                conv_cfg=self.conv_cfg,
+                conv_cfg=self.conv_cfg or PYRAMID_CONV,
                 norm_cfg=self.norm_cfg,
             )
             for i in range(self.stacked_convs)
         )
 
     def _init_predictors(self) -> None:
-        self.retina_cls = nn.Conv2d(
+        self.retina_cls = PyramidConv2d(
             self.feat_channels, self.num_base_priors * self.cls_out_channels, 3, padding=1
         )
         self.retina_reg = nn.Conv2d(self.feat_channels, self.num_base_priors * 4, 3, padding=1)

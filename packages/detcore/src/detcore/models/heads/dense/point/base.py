@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvModule
+from cvcore.cnn import ConvModule, PyramidConv2d
 from detcore.models.heads.dense.interface import DenseHead, DenseMaps
 from detcore.models.heads.dense.priors import PriorGrid
+from detcore.models.layers.convs import PYRAMID_CONV
 from detcore.registries import BBOX_CODERS, LOSSES, PRIOR_GENERATORS
 from detcore.structures import ImageInfo
 
@@ -101,7 +102,7 @@ class AnchorFreeHead(DenseHead):
         """Make the towers and the layers behind them."""
         self.cls_convs = self._tower()
         self.reg_convs = self._tower()
-        self.conv_cls = nn.Conv2d(self.feat_channels, self.cls_out_channels, 3, padding=1)
+        self.conv_cls = PyramidConv2d(self.feat_channels, self.cls_out_channels, 3, padding=1)
         self.conv_reg = nn.Conv2d(self.feat_channels, 4, 3, padding=1)
 
     def _tower(self) -> nn.Sequential:
@@ -114,7 +115,7 @@ class AnchorFreeHead(DenseHead):
                     self.feat_channels,
                     3,
                     padding=1,
-                    conv_cfg=DEFORMABLE if deformable else self.conv_cfg,
+                    conv_cfg=DEFORMABLE if deformable else self.conv_cfg or PYRAMID_CONV,
                     norm_cfg=self.norm_cfg,
                     bias=self.conv_bias,
                 )

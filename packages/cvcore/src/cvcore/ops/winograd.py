@@ -1,0 +1,207 @@
+"""3x3 convolution with a quarter of the multiplications.
+
+Winograd's minimal filtering, F(4x4, 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural
+Networks", 2016. A window of 6x6 inputs and a kernel are brought to 36 numbers each, multiplied
+number by number, and brought back to 4x4 outputs; over channels that is 36 matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WINDOW_STEP = 4  # outputs of a window, in rows and in columns
+_KERNEL = 3
+_WINDOW = WINDOW_STEP + _KERNEL - 1
+# Where the polynomials behind the method are evaluated, and at infinity. With these points sums
+# round half as much as with the usual 0, 1, -1, 2, -2, and as little as direct kernels do.
+_POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
+# Windows that are computed together: what they become stays in the processor's cache.
+_WINDOWS_AT_ONCE = 192
+
+
+def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolve with 3x3 kernels, stride 1 and one row of zeros around the map.
+
+    Args:
+        x: (n, c, h, w) float.
+        weight: (k, c, 3, 3).
+        bias: (k,).
+
+    Returns:
+        (n, k, h, w), channels-last in memory.
+    """
+    out: Tensor = _Winograd.apply(x, weight, bias)
+    return out
+
+
+class _Winograd(torch.autograd.Function):
+    """The input and the weight are kept for the backward pass, as of any convolution."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        out = _convolve(x, _kernels(weight).transpose(1, 2))
+        return out if bias is None else out.add_(bias[:, None, None])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad_x = _InputGradient.apply(grad, weight) if for_x else None
+        grad_weight = _WeightGradient.apply(x, grad) if for_weight else None
+        grad_bias = grad.sum(dim=(0, 2, 3)) if for_bias else None
+        return grad_x, grad_weight, grad_bias
+
+
+class _InputGradient(torch.autograd.Function):
+    """Gradient of the input: a convolution with the kernels turned round."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(grad, weight)
+        return _convolve(grad, _kernels(weight, turned=True))
+
+    @staticmethod
+    def backward(ctx: Any, twice: Tensor) -> tuple[Tensor, Tensor]:
+        grad, weight = ctx.saved_tensors
+        return winograd_conv2d(twice, weight), _WeightGradient.apply(twice, grad)
+
+
+class _WeightGradient(torch.autograd.Function):
+    """Gradient of the weight, linear in the input and in the gradient of the output."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, grad: Tensor) -> Tensor:
+        ctx.save_for_backward(x, grad)
+        return _correlate(x, grad)
+
+    @staticmethod
+    def backward(ctx: Any, twice: Tensor) -> tuple[Tensor, Tensor]:
+        x, grad = ctx.saved_tensors
+        return _InputGradient.apply(grad, twice), winograd_conv2d(x, twice)
+
+
+def _kernels(weight: Tensor, turned: bool = False) -> Tensor:
+    """(36, k, c) of (k, c, 3, 3), perhaps turned by half a circle."""
+    of_kernel = _transforms(weight.dtype)[1]
+    kernels = of_kernel.flip(1) if turned else of_kernel
+    return (kernels @ weight.reshape(-1, _KERNEL**2).T).view(-1, *weight.shape[:2])
+
+
+def _convolve(x: Tensor, kernels: Tensor) -> Tensor:
+    """(n, k, h, w), channels-last, of (n, c, h, w) and (36, c, k)."""
+    to_outputs, _, of_window = _transforms(x.dtype)
+    _, channels, outputs = kernels.shape
+    grid = _Grid(x)
+    whole = (len(x), outputs, grid.rows * WINDOW_STEP, grid.columns * WINDOW_STEP)
+    out = torch.empty(whole, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    blocks = grid.blocks_of(out.permute(0, 2, 3, 1))
+    for images, rows in grid.runs():
+        windows = (of_window @ grid.windows(images, rows)).view(_WINDOW**2, -1, channels)
+        found = to_outputs @ torch.bmm(windows, kernels).view(_WINDOW**2, -1)
+        target = blocks[:, :, images, rows]
+        target.copy_(found.view(target.shape))
+    if out.shape[2:] != x.shape[2:]:
+        out = out[:, :, : x.shape[2], : x.shape[3]]
+        out = out.clone(memory_format=torch.channels_last)
+    return out
+
+
+def _correlate(x: Tensor, grad: Tensor) -> Tensor:
+    """(k, c, 3, 3) of the input (n, c, h, w) and the gradient of the output (n, k, h, w)."""
+    to_outputs, of_kernel, of_window = _transforms(x.dtype)
+    channels, outputs = x.shape[1], grad.shape[1]
+    grid = _Grid(x)
+    blocks = grid.blocks_of(_padded(grad, grid.rows, grid.columns, border=0))
+    kernels = x.new_zeros(_WINDOW**2, outputs, channels)
+    for images, rows in grid.runs():
+        windows = (of_window @ grid.windows(images, rows)).view(_WINDOW**2, -1, channels)
+        block = blocks[:, :, images, rows].reshape(WINDOW_STEP**2, -1)
+        wanted = (to_outputs.T @ block).view(_WINDOW**2, -1, outputs)
+        kernels.baddbmm_(wanted.transpose(1, 2), windows)
+    gradient = kernels.view(_WINDOW**2, -1).T @ of_kernel
+    return gradient.view(outputs, channels, _KERNEL, _KERNEL)
+
+
+class _Grid:
+    """Overlapping windows over a map with zeros around it; (n, c, h, w)."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.rows, self.columns = (-(-size // WINDOW_STEP) for size in x.shape[2:])
+        padded = _padded(x, self.rows, self.columns, border=1)
+        image, row, column, channel = padded.stride()
+        self._windows = padded.as_strided(
+            (_WINDOW, _WINDOW, len(x), self.rows, self.columns, x.shape[1]),
+            (row, column, image, row * WINDOW_STEP, column * WINDOW_STEP, channel),
+        )
+        self._images = len(x)
+
+    def runs(self) -> Iterator[tuple[slice, slice]]:
+        """Images and rows of windows that are computed together."""
+        at_once = _WINDOWS_AT_ONCE * torch.get_num_threads()
+        images = max(1, at_once // (self.rows * self.columns))
+        rows = max(1, at_once // self.columns)
+        for image in range(0, self._images, images):
+            for row in range(0, self.rows, rows):
+                yield slice(image, image + images), slice(row, row + rows)
+
+    def windows(self, images: slice, rows: slice) -> Tensor:
+        """(36, windows * c) numbers of some windows, each number of a window in a row."""
+        return self._windows[:, :, images, rows].reshape(_WINDOW**2, -1)
+
+    def blocks_of(self, out: Tensor) -> Tensor:
+        """(4, 4, n, rows, columns, k) view of a dense (n, 4 * rows, 4 * columns, k) map."""
+        split = out.view(len(out), self.rows, WINDOW_STEP, self.columns, WINDOW_STEP, -1)
+        return split.permute(2, 4, 0, 1, 3, 5)
+
+
+def _padded(x: Tensor, rows: int, columns: int, border: int) -> Tensor:
+    """(n, height, width, c) of (n, c, h, w): whole blocks and zeros around them."""
+    n, channels, height, width = x.shape
+    full = (rows * WINDOW_STEP + 2 * border, columns * WINDOW_STEP + 2 * border)
+    x = x.permute(0, 2, 3, 1)
+    if full == (height, width):
+        return x.contiguous()
+    padded = x.new_empty(n, *full, channels)
+    inner_rows, inner_columns = slice(border, border + height), slice(border, border + width)
+    padded[:, :border] = 0
+    padded[:, border + height :] = 0
+    padded[:, inner_rows, :border] = 0
+    padded[:, inner_rows, border + width :] = 0
+    padded[:, inner_rows, inner_columns] = x
+    return padded
+
+
+@lru_cache(maxsize=8)
+def _transforms(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """What multiplies products to outputs (16, 36), kernels (36, 9) and windows (36, 36)."""
+    finite = torch.tensor(_POINTS, dtype=torch.float64)
+    gaps = finite[:, None] - finite
+    gaps.fill_diagonal_(1)
+    to_outputs, of_kernel = _powers(finite, WINDOW_STEP), _powers(finite, _KERNEL)
+    of_kernel[:-1] /= gaps.prod(dim=1, keepdim=True)
+    of_window = torch.zeros(_WINDOW, _WINDOW, dtype=torch.float64)
+    for i in range(_WINDOW):
+        # The polynomial that is 0 at all points but this one.
+        roots = [point for j, point in enumerate(_POINTS) if j != i]
+        polynomial = torch.ones(1, dtype=torch.float64)
+        for root in roots:
+            shifted = torch.cat([polynomial.new_zeros(1), polynomial])
+            shifted[:-1] -= root * polynomial
+            polynomial = shifted
+        of_window[i, : len(polynomial)] = polynomial
+    pairs = [torch.kron(matrix, matrix) for matrix in (to_outputs.T, of_kernel, of_window)]
+    return pairs[0].to(dtype), pairs[1].to(dtype), pairs[2].to(dtype)
+
+
+def _powers(points: Tensor, count: int) -> Tensor:
+    """(points + 1, count): powers 0 and up of each point, and the highest alone at infinity."""
+    at_infinity = points.new_zeros(1, count)
+    at_infinity[0, -1] = 1
+    return torch.cat([points[:, None] ** torch.arange(count), at_infinity])
