@@ -18,6 +18,7 @@ from detcore.models.losses import (
     GaussianFocalLoss,
     QualityFocalLoss,
     VarifocalLoss,
+    focal_sum,
 )
 
 
@@ -74,6 +75,28 @@ class TestFocal:
         loss = FocalLoss()(logits, LABELS[:0], avg_factor=1)
         loss.backward()
         assert loss.item() == 0
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("gamma", [2.0, 1.5])
+    def test_the_gradient_of_the_sum_is_the_formulas(
+        self, gamma: float, weighted: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(focal_sum, "_AT_ONCE_ON_CPU", 25)  # five of the twelve rows
+        weight = torch.rand(12, generator=torch.Generator().manual_seed(1)) if weighted else None
+
+        def loss(logits: Tensor) -> Tensor:
+            return FocalLoss(gamma=gamma)(logits, LABELS, weight, avg_factor=3)
+
+        assert torch.autograd.gradcheck(loss, LOGITS.double().requires_grad_())
+
+    def test_the_sum_is_that_of_the_single_losses(self) -> None:
+        weight = torch.rand(12, generator=torch.Generator().manual_seed(1))
+        single = FocalLoss(reduction="none")(LOGITS, LABELS, weight)
+        for reduction, expected in (("sum", single.sum()), ("mean", single.mean())):
+            loss = FocalLoss(reduction=reduction)(LOGITS, LABELS, weight)
+            torch.testing.assert_close(loss, expected)
+        with pytest.raises(OptionError, match="avg_factor"):
+            FocalLoss(reduction="sum")(LOGITS, LABELS, avg_factor=2)
 
 
 class TestQuality:

@@ -41,10 +41,10 @@ from cvcore.cnn.layers.drop import Dropout, DropPath, build_dropout, drop_path
 from cvcore.cnn.layers.norm import build_norm_layer, infer_abbr, is_norm
 from cvcore.cnn.layers.padding import build_padding_layer
 from cvcore.cnn.layers.plugin import build_plugin_layer
+from cvcore.cnn.layers.pyramid_conv import PyramidConv2d
 from cvcore.cnn.layers.scale import Scale
 from cvcore.cnn.layers.switchable_conv import SAConv2d
 from cvcore.cnn.layers.upsample import PixelShufflePack, build_upsample_layer
-from cvcore.cnn.layers.pyramid_conv import PyramidConv2d
 from cvcore.cnn.layers.wrappers import (
     Conv2d,
     Conv3d,
@@ -147,6 +147,7 @@ __all__ = [
     "PatchMerging",
     "PixelShufflePack",
     "PretrainedInit",
+    "PyramidConv2d",
     "ResNet",
     "SAConv2d",
     "Scale",
@@ -156,7 +157,6 @@ __all__ = [
     "TruncNormalInit",
     "UniformInit",
     "XavierInit",
-    "PyramidConv2d",
     "bias_init_with_prob",
     "build_activation_layer",
     "build_attention",

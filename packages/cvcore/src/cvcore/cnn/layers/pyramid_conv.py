@@ -11,7 +11,7 @@ from cvcore.ops.winograd import WINDOW_STEP, winograd_conv2d
 # Bringing windows and kernels there and back costs by the channel and the kernel, which only many
 # channels and many windows win back.
 _LEAST_CHANNELS = 128
-_LEAST_WINDOWS = 24
+_LEAST_WINDOWS = 64
 
 
 @CONV_LAYERS.register_module()

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from cvcore.cnn import BaseModule, ConvModule
 from detcore.errors import OptionError, check_option
-from detcore.models.layers.convs import PYRAMID_CONV
+from detcore.models.layers.convs import pyramid_conv
 from detcore.models.layers.init_choice import InitConfig
 from detcore.registries import NECKS
 
@@ -74,7 +74,7 @@ class FPN(BaseModule):
         self.lateral_convs = nn.ModuleList()
         self.fpn_convs = nn.ModuleList()
         options: dict[str, Any] = {"conv_cfg": conv_cfg, "act_cfg": act_cfg, "inplace": False}
-        smooth = {**options, "conv_cfg": conv_cfg or PYRAMID_CONV}
+        smooth = {**options, "conv_cfg": pyramid_conv(conv_cfg, norm_cfg)}
         lateral_norm = None if no_norm_on_lateral else norm_cfg
         used = self.in_channels[self.start_level : self.backbone_end_level]
         for channels in used:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cvcore.cnn import ConvModule, PyramidConv2d
 from detcore.models.heads.dense.anchor.base import AnchorHead, Recipe
-from detcore.models.layers.convs import PYRAMID_CONV
+from detcore.models.layers.convs import pyramid_conv
 from detcore.registries import HEADS
 
 ANCHORS: Recipe = {
@@ -78,7 +78,7 @@ class RetinaHead(AnchorHead):
                 self.feat_channels,
                 3,
                 padding=1,
-                conv_cfg=self.conv_cfg or PYRAMID_CONV,
+                conv_cfg=pyramid_conv(self.conv_cfg, self.norm_cfg),
                 norm_cfg=self.norm_cfg,
             )
             for i in range(self.stacked_convs)

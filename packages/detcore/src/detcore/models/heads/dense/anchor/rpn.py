@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvcore.cnn import ConvModule, PyramidConv2d
+from cvcore.cnn import ConvModule
 from detcore.models.heads.dense.anchor.base import (
     ANCHORS,
     CROSS_ENTROPY,
@@ -23,7 +23,6 @@ from detcore.models.heads.dense.anchor.base import (
 from detcore.models.heads.dense.interface import DenseMaps, DenseTargets, Losses
 from detcore.models.heads.dense.postprocess import Candidates, Selection, suppress
 from detcore.models.heads.views import from_view, to_view
-from detcore.models.layers.convs import PYRAMID_CONV
 from detcore.registries import HEADS
 from detcore.structures import Detections, ImageInfo
 
@@ -80,14 +79,13 @@ class RPNHead(AnchorHead):
                         self.feat_channels,
                         3,
                         padding=1,
-                        conv_cfg=PYRAMID_CONV,
                         inplace=False,
                     )
                     for i in range(self.num_convs)
                 )
             )
         else:
-            self.rpn_conv = PyramidConv2d(self.in_channels, self.feat_channels, 3, padding=1)
+            self.rpn_conv = nn.Conv2d(self.in_channels, self.feat_channels, 3, padding=1)
         self.rpn_cls = nn.Conv2d(
             self.feat_channels, self.num_base_priors * self.cls_out_channels, 1
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cvcore.cnn import ConvModule, PyramidConv2d
 from detcore.models.heads.dense.interface import DenseHead, DenseMaps
 from detcore.models.heads.dense.priors import PriorGrid
-from detcore.models.layers.convs import PYRAMID_CONV
+from detcore.models.layers.convs import pyramid_conv
 from detcore.registries import BBOX_CODERS, LOSSES, PRIOR_GENERATORS
 from detcore.structures import ImageInfo
 
@@ -106,6 +106,7 @@ class AnchorFreeHead(DenseHead):
         self.conv_reg = nn.Conv2d(self.feat_channels, 4, 3, padding=1)
 
     def _tower(self) -> nn.Sequential:
+        plain = pyramid_conv(self.conv_cfg, self.norm_cfg)
         convs = []
         for i in range(self.stacked_convs):
             deformable = self.dcn_on_last_conv and i == self.stacked_convs - 1
@@ -115,7 +116,7 @@ class AnchorFreeHead(DenseHead):
                     self.feat_channels,
                     3,
                     padding=1,
-                    conv_cfg=DEFORMABLE if deformable else self.conv_cfg or PYRAMID_CONV,
+                    conv_cfg=DEFORMABLE if deformable else plain,
                     norm_cfg=self.norm_cfg,
                     bias=self.conv_bias,
                 )

@@ -1,0 +1,82 @@
+"""When a pyramid's convolution goes which way."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cvcore.cnn import PyramidConv2d, build_conv_layer
+from cvcore.cnn.layers import pyramid_conv
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of the maps that went by Winograd's way."""
+    shapes = []
+
+    def noted(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        shapes.append(tuple(x.shape))
+        return torch.conv2d(x, weight, bias, padding=1)
+
+    monkeypatch.setattr(pyramid_conv, "winograd_conv2d", noted)
+    return shapes
+
+
+def test_large_maps_of_many_channels_train_by_winograds_way(taken: list) -> None:
+    build_conv_layer({"type": "PyramidConv2d"}, 128, 128, 3, padding=1)(torch.rand(2, 128, 24, 24))
+    assert taken == [(2, 128, 24, 24)]
+
+
+@pytest.mark.parametrize(
+    ("options", "channels"),
+    [
+        ({"padding": 0}, 128),
+        ({"padding": 1, "stride": 2}, 128),
+        ({"padding": 2, "dilation": 2}, 128),
+        ({"padding": 1, "groups": 2}, 128),
+        ({"padding": 1, "padding_mode": "circular"}, 128),
+        ({"padding": 1}, 16),
+    ],
+    ids=str,
+)
+def test_other_convolutions_are_torchs(taken: list, options: dict, channels: int) -> None:
+    conv = PyramidConv2d(channels, 128, 3, **options)
+    plain = nn.Conv2d(channels, 128, 3, **options)
+    plain.load_state_dict(conv.state_dict())
+    x = torch.rand(2, channels, 24, 24)
+    torch.testing.assert_close(conv(x), plain(x))
+    assert taken == []
+
+
+def test_inference_tracing_and_other_precisions_are_torchs(taken: list) -> None:
+    conv = PyramidConv2d(128, 128, 3, padding=1)
+    x = torch.rand(2, 128, 24, 24)
+    with torch.no_grad():
+        conv(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        conv(x)
+    conv.double()(x.double())
+    conv.float()
+    torch.export.export(conv, (x,), strict=False)
+    assert taken == []
+
+
+def test_maps_smaller_than_the_kernels_leave_the_channels_last_order() -> None:
+    conv = PyramidConv2d(128, 128, 3, padding=1)
+    x = torch.rand(1, 128, 3, 4).contiguous(memory_format=torch.channels_last)
+    out = conv(x)
+    assert out.is_contiguous()
+    torch.testing.assert_close(out, torch.conv2d(x, conv.weight, conv.bias, padding=1))
+    assert conv(x[:0]).shape == (0, 128, 3, 4)
+
+
+def test_outputs_may_be_overwritten_and_gradients_are_those_of_the_plain_layer() -> None:
+    conv = PyramidConv2d(128, 128, 3, padding=1)
+    plain = nn.Conv2d(128, 128, 3, padding=1)
+    plain.load_state_dict(conv.state_dict())
+    x = torch.rand(2, 128, 25, 23, generator=torch.Generator().manual_seed(0))
+    for layer in (conv, plain):
+        torch.relu_(layer(x)).square().sum().backward()
+    for ours, theirs in zip(conv.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-3)
