@@ -2,7 +2,8 @@
 
 A batch norm in evaluation mode is a scale and a shift of each channel. The two give the same
 numbers as one after the other, but the map between them is not kept for the backward pass: the
-gradients of scale and shift follow from those of the convolution's weight and bias.
+gradients of scale and shift follow from those of the convolution's weight and bias. As nobody else
+sees that map, the norm writes over it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,37 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
         norm: what follows; less is kept of a batch norm that uses its running statistics.
         x: (n, c, h, w) float.
     """
-    foldable = torch.is_grad_enabled() and _is_plain_conv(conv) and _only_scales(norm)
+    foldable = _is_plain_conv(conv) and _only_scales(norm)
     if not foldable or _is_watched(conv, norm):
         return norm(conv(x))
+    if not torch.is_grad_enabled():
+        return _norm_in_place(norm, conv(x))
     device = x.device.type
     if torch.is_autocast_enabled(device):
         x = x.to(torch.get_autocast_dtype(device))
     return _ConvNorm.apply(x, conv.weight, *_scale_and_shift(conv, norm), conv, norm)
+
+
+def _norm_in_place(norm: nn.Module, x: Tensor) -> Tensor:
+    """``norm(x)`` of a norm that only scales and shifts, bit for bit, in the memory of ``x``.
+
+    A new map costs several times what the norm does: its pages have to be fetched from the system.
+    """
+    if x.device.type != "cpu" or type(norm).forward is not _BatchNorm.forward:
+        return norm(x)
+    nothing = norm.running_mean.new_empty(0)  # the statistics of the batch, which are not taken
+    torch.native_batch_norm(
+        x,
+        norm.weight,
+        norm.bias,
+        norm.running_mean,
+        norm.running_var,
+        False,
+        0.0,
+        norm.eps,
+        out=(x, nothing, torch.empty_like(nothing)),
+    )
+    return x
 
 
 def _scale_and_shift(conv: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
@@ -78,7 +103,7 @@ class _ConvNorm(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, scale)
         ctx.geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
-        return norm(conv(x))
+        return _norm_in_place(norm, conv(x))
 
     @staticmethod
     @once_differentiable

@@ -68,6 +68,7 @@ def multi_level_roi_align(
     strides: Sequence[float],
     sampling_ratio: int = 0,
     aligned: bool = True,
+    channels_last: bool = True,
 ) -> Tensor:
     """RoIAlign of each region from its own level of a pyramid, in one pass.
 
@@ -79,6 +80,8 @@ def multi_level_roi_align(
         strides: Image pixels per map pixel, one a level.
         sampling_ratio: As for :func:`roi_align`.
         aligned: As for :func:`roi_align`.
+        channels_last: Layout of the result on a CPU: channels last, as convolutions want it, or
+            first, so that flattening is no copy.
 
     Returns:
         (n, C, *output_size) in the order of ``rois``. Every map is attached to the graph, also
@@ -87,7 +90,9 @@ def multi_level_roi_align(
     size = as_pair(output_size)
     scales = [1.0 / stride for stride in strides]
     if _bags_are_fast(feats[0]):
-        return _summed_samples(feats, rois, levels, size, scales, sampling_ratio, aligned)
+        return _summed_samples(
+            feats, rois, levels, size, scales, sampling_ratio, aligned, channels_last
+        )
     if torch.compiler.is_compiling():
         return _every_level(feats, rois, levels, size, scales, sampling_ratio, aligned)
     pooled = feats[0].new_zeros(len(rois), feats[0].shape[1], *size)
@@ -149,7 +154,12 @@ def _grids(
 
 
 def _pool(
-    feats: Sequence[Tensor], rois: Tensor, levels: Tensor, down: BinGrid, across: BinGrid
+    feats: Sequence[Tensor],
+    rois: Tensor,
+    levels: Tensor,
+    down: BinGrid,
+    across: BinGrid,
+    channels_last: bool = True,
 ) -> Tensor:
     """(n, bins, C) of the maps' own type."""
     dtype = _sampled_as(feats[0])
@@ -162,7 +172,8 @@ def _pool(
         )
     bags = list(make_bags(images, levels, across.length, down, across))
     maps = [feat.to(dtype) for feat in feats]
-    return sum_bags(maps, bags, len(rois), down.bins * across.bins).to(feats[0].dtype)
+    pooled = sum_bags(maps, bags, len(rois), down.bins * across.bins, channels_last)
+    return pooled.to(feats[0].dtype)
 
 
 def _summed_samples(
@@ -173,9 +184,10 @@ def _summed_samples(
     scales: Sequence[float],
     sampling_ratio: int,
     aligned: bool,
+    channels_last: bool = True,
 ) -> Tensor:
     down, across = _grids(feats, rois, levels, size, scales, sampling_ratio, aligned)
-    pooled = _pool(feats, rois, levels, down, across)
+    pooled = _pool(feats, rois, levels, down, across, channels_last)
     return pooled.view(len(rois), *size, feats[0].shape[1]).permute(0, 3, 1, 2)
 
 

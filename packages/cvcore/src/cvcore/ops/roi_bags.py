@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 # Bounds the memory for indices and weights: 12 bytes each.
 LOOKUPS_PER_CHUNK = 1 << 22
+# Bounds what is held of the bins beside the result, and keeps it in the processor's cache.
+REGIONS_PER_PART = 64
 # Regions are cut this many map sizes away from the map's corner.
 FARTHEST = 32
 
@@ -82,6 +84,18 @@ class Bags:
     pixels: Tensor  # (t,) int32
     weights: Tensor  # (t,) float
     offsets: Tensor  # (r * bins,) int32
+
+    def parts(self, bins: int) -> Iterator[Bags]:
+        """The same lookups, so few regions at a time that their bins are small."""
+        starts = self.offsets[:: bins * REGIONS_PER_PART].tolist()
+        ends = [*starts[1:], len(self.pixels)]
+        rows = self.rows.split(REGIONS_PER_PART)
+        offsets = self.offsets.split(bins * REGIONS_PER_PART)
+        for part, start, end, first in zip(rows, starts, ends, offsets, strict=True):
+            lookups = slice(start, end)
+            yield Bags(
+                self.level, part, self.pixels[lookups], self.weights[lookups], first - start
+            )
 
 
 def make_grids(
@@ -179,19 +193,22 @@ class _SumBags(torch.autograd.Function):
     """Bins from maps, and gradients back: both directions are embedding bags."""
 
     @staticmethod
-    def forward(ctx: Any, bags: Sequence[Bags], count: int, bins: int, *maps: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, bags: Sequence[Bags], count: int, bins: int, channels_last: bool, *maps: Tensor
+    ) -> Tensor:
         channels = maps[0].shape[1]
-        pooled = maps[0].new_empty(count, bins, channels)
+        pooled = _empty_bins(maps[0], count, bins, channels_last)
         tables = [_as_table(level) for level in maps]
         for chunk in bags:
-            summed = F.embedding_bag(
-                chunk.pixels,
-                tables[chunk.level],
-                chunk.offsets,
-                mode="sum",
-                per_sample_weights=chunk.weights,
-            )
-            pooled[chunk.rows] = summed.view(-1, bins, channels)
+            for part in chunk.parts(bins):
+                summed = F.embedding_bag(
+                    part.pixels,
+                    tables[part.level],
+                    part.offsets,
+                    mode="sum",
+                    per_sample_weights=part.weights,
+                )
+                pooled[part.rows] = summed.view(-1, bins, channels)
         ctx.bags = bags
         ctx.shapes = [level.shape for level in maps]
         return pooled
@@ -201,18 +218,37 @@ class _SumBags(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         grads: list[Tensor | None] = [None] * len(ctx.shapes)
         for chunk in ctx.bags:
-            if not ctx.needs_input_grad[3 + chunk.level]:
+            if not ctx.needs_input_grad[4 + chunk.level]:
                 continue
             batch, channels, height, width = ctx.shapes[chunk.level]
-            rows = grad[chunk.rows].reshape(-1, channels)
-            table = _transposed_bags(chunk, rows, batch * height * width)
+            table = _transposed_bags(chunk, _rows_of(grad, chunk.rows), batch * height * width)
             level_grad = table.view(batch, height, width, channels).permute(0, 3, 1, 2)
             known = grads[chunk.level]
             grads[chunk.level] = level_grad if known is None else known.add_(level_grad)
         for level, shape in enumerate(ctx.shapes):
-            if grads[level] is None and ctx.needs_input_grad[3 + level]:
+            if grads[level] is None and ctx.needs_input_grad[4 + level]:
                 grads[level] = grad.new_zeros(()).expand(shape)
-        return (None, None, None, *grads)
+        return (None, None, None, None, *grads)
+
+
+def _empty_bins(like: Tensor, count: int, bins: int, channels_last: bool) -> Tensor:
+    """(count, bins, C) to be filled, the channels or the bins next to each other in memory."""
+    channels = like.shape[1]
+    if channels_last:
+        return like.new_empty(count, bins, channels)
+    return like.new_empty(count, channels, bins).transpose(1, 2)
+
+
+def _rows_of(grad: Tensor, regions: Tensor) -> Tensor:
+    """(r * bins, C) contiguous of the (n, bins, C) gradient, of whatever layout, at (r,) places."""
+    bins, channels = grad.shape[1:]
+    rows = grad.new_empty(len(regions), bins, channels)
+    # By parts: of another layout, the whole would be copied twice.
+    for part, places in zip(
+        rows.split(REGIONS_PER_PART), regions.split(REGIONS_PER_PART), strict=True
+    ):
+        part.copy_(grad[places])
+    return rows.view(-1, channels)
 
 
 def _as_table(level: Tensor) -> Tensor:
@@ -236,7 +272,13 @@ def _transposed_bags(chunk: Bags, rows: Tensor, num_pixels: int) -> Tensor:
     )
 
 
-def sum_bags(maps: Sequence[Tensor], bags: Sequence[Bags], count: int, bins: int) -> Tensor:
+def sum_bags(
+    maps: Sequence[Tensor],
+    bags: Sequence[Bags],
+    count: int,
+    bins: int,
+    channels_last: bool = True,
+) -> Tensor:
     """(count, bins, C), differentiable with respect to the maps.
 
     Args:
@@ -244,5 +286,7 @@ def sum_bags(maps: Sequence[Tensor], bags: Sequence[Bags], count: int, bins: int
         bags: From :func:`make_bags`; every region in exactly one.
         count: Number of regions.
         bins: Bins of a region.
+        channels_last: Whether the channels of a bin, or the bins of a channel, are neighbours in
+            memory.
     """
-    return _SumBags.apply(bags, count, bins, *maps)
+    return _SumBags.apply(bags, count, bins, channels_last, *maps)

@@ -12,6 +12,7 @@ from cvcore.cnn import ModuleList
 from detcore.boxes.convert import boxes_to_rois
 from detcore.errors import OptionError
 from detcore.models.heads.roi.box.base import BoxMaps
+from detcore.models.heads.roi.extractors import lay_out
 from detcore.models.heads.roi.interface import RoIHead
 from detcore.models.heads.roi.sampling import positive_rows, sample_proposals
 from detcore.registries import BBOX_ASSIGNERS, BBOX_SAMPLERS, HEADS, ROI_EXTRACTORS
@@ -73,6 +74,9 @@ class CascadeRoIHead(RoIHead):
             self.mask_head = self._stages(HEADS, mask_head)
             if mask_roi_extractor is not None:
                 self.mask_roi_extractor = self._stages(ROI_EXTRACTORS, mask_roi_extractor)
+        if not self.share_roi_extractor:
+            for extractor, head in zip(self.bbox_roi_extractor, self.bbox_head, strict=True):
+                lay_out(extractor, head)
         self._read_train_cfg(train_cfg)
 
     def _stages(self, registry: Any, recipe: Any) -> ModuleList:

@@ -42,6 +42,8 @@ class RoIExtractor(BaseModule, ABC):
         super().__init__(init_cfg)
         self.out_channels = out_channels
         self.featmap_strides = tuple(featmap_strides)
+        # Layout of the features on a CPU; a head whose first layer flattens them turns it off.
+        self.channels_last = True
         self.roi_layers = self._build_roi_layers(roi_layer)
 
     def _build_roi_layers(self, recipe: Recipe) -> nn.ModuleList:
@@ -127,6 +129,7 @@ class SingleRoIExtractor(RoIExtractor):
                 self.featmap_strides[: len(feats)],
                 first.sampling_ratio,
                 first.aligned,
+                self.channels_last,
             )
         cut_out = self._empty(feats, rois)
         for level, (feat, layer) in enumerate(zip(feats, self.roi_layers, strict=False)):
@@ -201,6 +204,12 @@ class GenericRoIExtractor(RoIExtractor):
                 f"out_channels says {self.out_channels}"
             )
         return self.post_module(together) if self.with_post else together
+
+
+def lay_out(extractor: Any, head: Any) -> None:
+    """Have features come as a box head reads them, where it is the only one to do so."""
+    if isinstance(extractor, RoIExtractor) and getattr(head, "flattens_first", False):
+        extractor.channels_last = False
 
 
 def _no_gradient_from(feat: Tensor, layer: nn.Module) -> Tensor:

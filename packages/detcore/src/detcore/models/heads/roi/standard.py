@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from detcore.boxes.convert import boxes_to_rois
 from detcore.errors import OptionError
 from detcore.models.heads.roi.box.base import BoxMaps, BoxTargets
+from detcore.models.heads.roi.extractors import lay_out
 from detcore.models.heads.roi.interface import RoIHead
 from detcore.models.heads.roi.sampling import positive_rows, sample_proposals
 from detcore.registries import (
@@ -69,6 +70,8 @@ class StandardRoIHead(RoIHead):
             self.mask_head = HEADS.build(mask_head)
             if mask_roi_extractor is not None:
                 self.mask_roi_extractor = ROI_EXTRACTORS.build(mask_roi_extractor)
+        if not (self.with_shared_head or self.share_roi_extractor):
+            lay_out(self.bbox_roi_extractor, self.bbox_head)
         self._read_train_cfg(train_cfg)
 
     def _read_train_cfg(self, cfg: Recipe | None) -> None:

@@ -93,7 +93,8 @@ class RPNHead(AnchorHead):
 
     def forward_single(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (N, A * C, H, W) and deltas (N, A * 4, H, W) of one level."""
-        x = F.relu(self.rpn_conv(x))
+        # In place where a convolution gave the map: it does not look back at it.
+        x = F.relu(self.rpn_conv(x), inplace=self.num_convs == 1)
         return self.rpn_cls(x), self.rpn_reg(x)
 
     def losses(self, maps: DenseMaps, targets: DenseTargets) -> Losses:

@@ -144,6 +144,11 @@ class BBoxHead(BaseModule):
         return recipes
 
     @property
+    def flattens_first(self) -> bool:
+        """Whether nothing but fully connected layers looks at the features of a region."""
+        return False
+
+    @property
     def custom_activation(self) -> bool:
         """Whether the classification loss says how scores come from logits."""
         return bool(getattr(self.loss_cls, "custom_activation", False))

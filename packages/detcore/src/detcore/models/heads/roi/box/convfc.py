@@ -95,6 +95,12 @@ class ConvFCBBoxHead(BBoxHead):
         self.reg_fcs, reg_features = self._fcs(self.num_reg_fcs, reg_features)
         self._init_predictors(cls_features, reg_features)
 
+    @property
+    def flattens_first(self) -> bool:
+        """Whether nothing but fully connected layers looks at the features of a region."""
+        convs = self.num_shared_convs + self.num_cls_convs + self.num_reg_convs
+        return convs == 0 and not self.with_avg_pool
+
     def _convs(self, number: int, channels: int) -> tuple[nn.ModuleList, int]:
         """Convolutions in a row and the channels behind them."""
         convs = nn.ModuleList()
