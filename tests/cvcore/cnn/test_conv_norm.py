@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvNormSequential, conv_norm
+from cvcore.cnn import Conv2d, ConvNormSequential, conv_norm
 
 
 def layers(bias: bool = False, affine: bool = True, groups: int = 1) -> tuple[nn.Conv2d, nn.Module]:
@@ -47,6 +47,25 @@ def test_values_and_all_gradients_are_those_of_the_two_layers(
         (*conv.parameters(), *norm.parameters()), alone.parameters(), strict=True
     ):
         torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_gradients_go_by_winograds_way_where_the_convolution_did() -> None:
+    torch.manual_seed(0)
+    conv, norm = Conv2d(128, 128, 3, padding=1, bias=False), nn.BatchNorm2d(128).eval()
+    nn.init.uniform_(norm.weight, 0.5, 2)
+    alone = copy.deepcopy(nn.Sequential(conv, norm))
+    alone[0].direct = True
+    x, y = (torch.randn(1, 128, 32, 32).requires_grad_() for _ in range(2))
+    y.data.copy_(x)
+    ours, theirs = conv_norm(conv, norm, x), alone(y)
+    assert not torch.equal(ours, theirs)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    for out in (ours, theirs):
+        out.sin().sum().backward()
+    mine = (x, *conv.parameters(), *norm.parameters())
+    for got, expected in zip(mine, (y, *alone.parameters()), strict=True):
+        scale = float(expected.grad.abs().max())
+        torch.testing.assert_close(got.grad, expected.grad, rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_frozen_parameters_get_no_gradient() -> None:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from cvcore.cnn import (
     CONV_LAYERS,
     MODELS,
+    Conv2d,
     DropPath,
     Scale,
     Sequential,
@@ -28,13 +29,13 @@ from cvcore.errors import ConfigError, RegistryError
 
 def test_a_convolution_without_a_recipe_is_two_dimensional() -> None:
     conv = build_conv_layer(None, 3, 4, 5, stride=2)
-    assert type(conv) is nn.Conv2d
+    assert type(conv) is Conv2d
     assert (conv.kernel_size, conv.stride) == ((5, 5), (2, 2))
 
 
 @pytest.mark.parametrize(
     ("kind", "layer"),
-    [("Conv1d", nn.Conv1d), ("Conv2d", nn.Conv2d), ("Conv3d", nn.Conv3d), ("Conv", nn.Conv2d)],
+    [("Conv1d", nn.Conv1d), ("Conv2d", Conv2d), ("Conv3d", nn.Conv3d), ("Conv", Conv2d)],
 )
 def test_convolutions_by_name(kind: str, layer: type) -> None:
     assert CONV_LAYERS.get(kind) is layer

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cvcore.cnn import Conv2d
 from cvcore.errors import RegistryError
 from detcore.errors import OptionError
 from detcore.models.backbones.resnet import ResNet, ResNetV1d
@@ -135,7 +136,7 @@ def test_deformable_convolutions_go_into_the_stages_that_are_named(image: Tensor
 
 def test_fallback_on_stride_keeps_the_plain_convolution() -> None:
     block = Bottleneck(8, 2, dcn={"type": "DCN", "fallback_on_stride": True})
-    assert type(block.conv2) is nn.Conv2d
+    assert type(block.conv2) is Conv2d
 
 
 def test_plugins_go_into_their_place_in_the_stages_that_are_named(image: Tensor) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from cvcore.cnn import Conv2d
 from detcore.errors import DetcoreError
 from detcore.models.detectors import base
 from detcore.models.detectors.base import BaseDetector, read_truths, to_result
@@ -41,6 +42,19 @@ def test_lists_are_summed_and_what_is_no_loss_is_only_logged() -> None:
     )
     assert outputs["loss"].item() == 4.5
     assert outputs["log_vars"] == {"loss_cls": 4.0, "loss_bbox": 0.5, "acc": 90.0, "loss": 4.5}
+
+
+def test_convolutions_go_torchs_own_way_where_a_batch_norm_trains() -> None:
+    detector = Loser()
+    detector.backbone = nn.Sequential(Conv2d(1, 1, 3), nn.BatchNorm2d(1))
+    conv, norm = detector.backbone
+    detector.train()
+    assert conv.direct
+    detector.eval()
+    assert not conv.direct
+    norm.train = lambda mode: norm  # frozen, as backbones keep theirs
+    detector.train()
+    assert not conv.direct
 
 
 def test_an_entry_that_is_no_tensor_is_named() -> None:

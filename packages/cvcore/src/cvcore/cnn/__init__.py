@@ -36,17 +36,16 @@ from cvcore.cnn.initializers import (
 from cvcore.cnn.layers.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
 from cvcore.cnn.layers.adaptive_conv import Conv2dAdaptivePadding
 from cvcore.cnn.layers.conv import build_conv_layer
+from cvcore.cnn.layers.conv2d import Conv2d, go_directly
 from cvcore.cnn.layers.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
 from cvcore.cnn.layers.drop import Dropout, DropPath, build_dropout, drop_path
 from cvcore.cnn.layers.norm import build_norm_layer, infer_abbr, is_norm
 from cvcore.cnn.layers.padding import build_padding_layer
 from cvcore.cnn.layers.plugin import build_plugin_layer
-from cvcore.cnn.layers.pyramid_conv import PyramidConv2d
 from cvcore.cnn.layers.scale import Scale
 from cvcore.cnn.layers.switchable_conv import SAConv2d
 from cvcore.cnn.layers.upsample import PixelShufflePack, build_upsample_layer
 from cvcore.cnn.layers.wrappers import (
-    Conv2d,
     Conv3d,
     ConvTranspose2d,
     ConvTranspose3d,
@@ -147,7 +146,6 @@ __all__ = [
     "PatchMerging",
     "PixelShufflePack",
     "PretrainedInit",
-    "PyramidConv2d",
     "ResNet",
     "SAConv2d",
     "Scale",
@@ -179,6 +177,7 @@ __all__ = [
     "flops_to_string",
     "fuse_conv_bn",
     "get_model_complexity_info",
+    "go_directly",
     "infer_abbr",
     "initialize",
     "is_norm",

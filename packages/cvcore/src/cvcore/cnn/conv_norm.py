@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from cvcore.cnn.layers.conv2d import goes_by_winograd
+from cvcore.ops.winograd import winograd_gradients
+
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     """``norm(conv(x))``, keeping less for the backward pass where the norm only scales and shifts.
@@ -103,26 +106,20 @@ class _ConvNorm(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, scale)
         ctx.geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
+        ctx.by_winograd = goes_by_winograd(conv, x)
         return _norm_in_place(norm, conv(x))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, scale = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.geometry
         for_x, for_weight, for_scale, for_shift = ctx.needs_input_grad[:4]
-        grad_x, grad_scaled, grad_shift = torch.ops.aten.convolution_backward(
+        grad_x, grad_scaled, grad_shift = _gradients(
+            ctx,
             grad,
             x,
             (weight * scale[:, None, None, None]).to(x.dtype),
-            [len(scale)],
-            stride,
-            padding,
-            dilation,
-            False,
-            [0, 0],
-            groups,
-            [for_x, for_weight or for_scale, for_shift],
+            (for_x, for_weight or for_scale, for_shift),
         )
         grad_weight = grad_scale = None
         if grad_scaled is not None:
@@ -135,6 +132,21 @@ class _ConvNorm(torch.autograd.Function):
         if for_shift:
             grad_shift = grad_shift.to(scale.dtype)
         return grad_x, grad_weight, grad_scale, grad_shift, None, None
+
+
+def _gradients(
+    ctx: Any, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool, bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Of the input, the weight and the bias of a convolution, the way that it went."""
+    if ctx.by_winograd:
+        of_x, of_weight = winograd_gradients(grad, x, weight, *wanted[:2])
+        return of_x, of_weight, grad.sum(dim=(0, 2, 3)) if wanted[2] else None
+    stride, padding, dilation, groups = ctx.geometry
+    found: tuple[Tensor | None, Tensor | None, Tensor | None]
+    found = torch.ops.aten.convolution_backward(
+        grad, x, weight, [len(weight)], stride, padding, dilation, False, [0, 0], groups, wanted
+    )
+    return found
 
 
 def _is_plain_conv(conv: nn.Module) -> bool:

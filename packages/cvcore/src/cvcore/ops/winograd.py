@@ -39,6 +39,23 @@ def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
     return out
 
 
+def winograd_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, for_x: bool = True, for_weight: bool = True
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of the input and of the weight of ``winograd_conv2d``, those that are asked for.
+
+    Args:
+        grad: (n, k, h, w), of the output.
+        x: (n, c, h, w), what was convolved.
+        weight: (k, c, 3, 3).
+        for_x: whether the first is wanted.
+        for_weight: whether the second is wanted.
+    """
+    grad = grad.contiguous(memory_format=torch.channels_last)
+    grad_x = _convolve(grad, _kernels(weight, turned=True)) if for_x else None
+    return grad_x, _correlate(x, grad) if for_weight else None
+
+
 class _Winograd(torch.autograd.Function):
     """The input and the weight are kept for the backward pass, as of any convolution."""
 

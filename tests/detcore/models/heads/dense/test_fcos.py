@@ -150,7 +150,7 @@ def test_the_centerness_can_stand_behind_either_tower() -> None:
 def test_the_last_convolution_can_be_deformable() -> None:
     head = make_head(stacked_convs=2, dcn_on_last_conv=True)
     kinds = [type(module.conv).__name__ for module in head.cls_convs]
-    assert kinds == ["PyramidConv2d", "ModulatedDeformConv2dPack"]
+    assert kinds == ["Conv2d", "ModulatedDeformConv2dPack"]
 
 
 def test_checkpoints_with_old_names_load() -> None:

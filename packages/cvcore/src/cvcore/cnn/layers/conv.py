@@ -7,15 +7,15 @@ from typing import Any
 
 from torch import nn
 
+from cvcore.cnn.layers.conv2d import Conv2d
 from cvcore.cnn.layers.deform import with_current_names
 from cvcore.cnn.registry import CONV_LAYERS
 from cvcore.errors import ConfigError
 from cvcore.registry import Registry
 
 CONV_LAYERS.register_module("Conv1d", module=nn.Conv1d)
-CONV_LAYERS.register_module("Conv2d", module=nn.Conv2d)
 CONV_LAYERS.register_module("Conv3d", module=nn.Conv3d)
-CONV_LAYERS.register_module("Conv", module=nn.Conv2d)
+CONV_LAYERS.register_module("Conv", module=Conv2d)
 CONV_LAYERS.register_module(module=nn.ConvTranspose2d)
 CONV_LAYERS.register_module(module=nn.ConvTranspose3d)
 
@@ -35,7 +35,7 @@ def split_type(cfg: Mapping[str, Any], registry: Registry) -> tuple[Any, dict[st
 
 
 def build_conv_layer(cfg: Mapping[str, Any] | None, *args: Any, **kwargs: Any) -> nn.Module:
-    """Build a convolution; without a recipe, `nn.Conv2d`.
+    """Build a convolution; without a recipe, `Conv2d`.
 
     Args:
         cfg: `type` and arguments that only this kind of convolution has.

@@ -6,7 +6,6 @@ They are torch's own, which compute the right empty output (and its gradient) th
 from __future__ import annotations
 
 from torch.nn import (
-    Conv2d,
     Conv3d,
     ConvTranspose2d,
     ConvTranspose3d,
@@ -16,7 +15,6 @@ from torch.nn import (
 )
 
 __all__ = [
-    "Conv2d",
     "Conv3d",
     "ConvTranspose2d",
     "ConvTranspose3d",

@@ -5,20 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from cvcore.cnn import BaseModule
+from cvcore.cnn import BaseModule, go_directly
 from cvcore.dist import all_gather_object, all_reduce_mean, get_dist_info
 from cvcore.image import imread
 from detcore.boxes.convert import boxes_to_results
 from detcore.errors import DetcoreError
 from detcore.models.detectors.old_keys import prepare_loading
 from detcore.structures import Detections, ImageInfo, Truth
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Metas = Sequence[dict[str, Any]]
 Losses = Mapping[str, Tensor | Sequence[Tensor]]
@@ -37,6 +41,15 @@ class BaseDetector(BaseModule, ABC):
     def __init__(self, init_cfg: Mapping[str, Any] | None = None) -> None:
         super().__init__(init_cfg)
         self.register_load_state_dict_pre_hook(prepare_loading)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of every part, and which way convolutions go in it.
+
+        Where batch norms train, which magnify how sums round, convolutions go torch's own way.
+        """
+        super().train(mode)
+        go_directly(self, any(isinstance(m, _BatchNorm) and m.training for m in self.modules()))
+        return self
 
     @property
     def with_neck(self) -> bool:

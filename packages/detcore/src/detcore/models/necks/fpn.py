@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from cvcore.cnn import BaseModule, ConvModule
 from detcore.errors import OptionError, check_option
-from detcore.models.layers.convs import pyramid_conv
 from detcore.models.layers.init_choice import InitConfig
 from detcore.registries import NECKS
 
@@ -74,7 +73,6 @@ class FPN(BaseModule):
         self.lateral_convs = nn.ModuleList()
         self.fpn_convs = nn.ModuleList()
         options: dict[str, Any] = {"conv_cfg": conv_cfg, "act_cfg": act_cfg, "inplace": False}
-        smooth = {**options, "conv_cfg": pyramid_conv(conv_cfg, norm_cfg)}
         lateral_norm = None if no_norm_on_lateral else norm_cfg
         used = self.in_channels[self.start_level : self.backbone_end_level]
         for channels in used:
@@ -82,7 +80,7 @@ class FPN(BaseModule):
                 ConvModule(channels, out_channels, 1, norm_cfg=lateral_norm, **options)
             )
             self.fpn_convs.append(
-                ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, **smooth)
+                ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, **options)
             )
         self.num_extra = num_outs - len(used)
         for extra in range(self.num_extra if self.add_extra_convs else 0):
@@ -95,7 +93,7 @@ class FPN(BaseModule):
                     stride=2,
                     padding=1,
                     norm_cfg=norm_cfg,
-                    **smooth,
+                    **options,
                 )
             )
 

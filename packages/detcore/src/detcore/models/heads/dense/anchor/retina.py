@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvModule, PyramidConv2d
+from cvcore.cnn import Conv2d, ConvModule
 from detcore.models.heads.dense.anchor.base import AnchorHead, Recipe
-from detcore.models.layers.convs import pyramid_conv
 from detcore.registries import HEADS
 
 ANCHORS: Recipe = {
@@ -78,14 +77,14 @@ class RetinaHead(AnchorHead):
                 self.feat_channels,
                 3,
                 padding=1,
-                conv_cfg=pyramid_conv(self.conv_cfg, self.norm_cfg),
+                conv_cfg=self.conv_cfg,
                 norm_cfg=self.norm_cfg,
             )
             for i in range(self.stacked_convs)
         )
 
     def _init_predictors(self) -> None:
-        self.retina_cls = PyramidConv2d(
+        self.retina_cls = Conv2d(
             self.feat_channels, self.num_base_priors * self.cls_out_channels, 3, padding=1
         )
         self.retina_reg = nn.Conv2d(self.feat_channels, self.num_base_priors * 4, 3, padding=1)

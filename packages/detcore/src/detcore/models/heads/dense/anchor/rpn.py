@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvcore.cnn import ConvModule
+from cvcore.cnn import Conv2d, ConvModule
 from detcore.models.heads.dense.anchor.base import (
     ANCHORS,
     CROSS_ENTROPY,
@@ -85,7 +85,7 @@ class RPNHead(AnchorHead):
                 )
             )
         else:
-            self.rpn_conv = nn.Conv2d(self.in_channels, self.feat_channels, 3, padding=1)
+            self.rpn_conv = Conv2d(self.in_channels, self.feat_channels, 3, padding=1)
         self.rpn_cls = nn.Conv2d(
             self.feat_channels, self.num_base_priors * self.cls_out_channels, 1
         )

@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from cvcore.cnn import ConvModule, PyramidConv2d
+from cvcore.cnn import Conv2d, ConvModule
 from detcore.models.heads.dense.interface import DenseHead, DenseMaps
 from detcore.models.heads.dense.priors import PriorGrid
-from detcore.models.layers.convs import pyramid_conv
 from detcore.registries import BBOX_CODERS, LOSSES, PRIOR_GENERATORS
 from detcore.structures import ImageInfo
 
@@ -102,11 +101,10 @@ class AnchorFreeHead(DenseHead):
         """Make the towers and the layers behind them."""
         self.cls_convs = self._tower()
         self.reg_convs = self._tower()
-        self.conv_cls = PyramidConv2d(self.feat_channels, self.cls_out_channels, 3, padding=1)
+        self.conv_cls = Conv2d(self.feat_channels, self.cls_out_channels, 3, padding=1)
         self.conv_reg = nn.Conv2d(self.feat_channels, 4, 3, padding=1)
 
     def _tower(self) -> nn.Sequential:
-        plain = pyramid_conv(self.conv_cfg, self.norm_cfg)
         convs = []
         for i in range(self.stacked_convs):
             deformable = self.dcn_on_last_conv and i == self.stacked_convs - 1
@@ -116,7 +114,7 @@ class AnchorFreeHead(DenseHead):
                     self.feat_channels,
                     3,
                     padding=1,
-                    conv_cfg=DEFORMABLE if deformable else plain,
+                    conv_cfg=DEFORMABLE if deformable else self.conv_cfg,
                     norm_cfg=self.norm_cfg,
                     bias=self.conv_bias,
                 )

@@ -1,13 +1,14 @@
-"""When a pyramid's convolution goes which way."""
+"""When a convolution goes which way."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from tests.processes import python, run
 from torch import Tensor, nn
 
-from cvcore.cnn import PyramidConv2d, build_conv_layer
-from cvcore.cnn.layers import pyramid_conv
+from cvcore.cnn import Conv2d, build_conv_layer, go_directly
+from cvcore.cnn.layers import conv2d
 
 
 @pytest.fixture
@@ -19,12 +20,12 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         shapes.append(tuple(x.shape))
         return torch.conv2d(x, weight, bias, padding=1)
 
-    monkeypatch.setattr(pyramid_conv, "winograd_conv2d", noted)
+    monkeypatch.setattr(conv2d, "winograd_conv2d", noted)
     return shapes
 
 
-def test_large_maps_of_many_channels_train_by_winograds_way(taken: list) -> None:
-    build_conv_layer({"type": "PyramidConv2d"}, 128, 128, 3, padding=1)(torch.rand(2, 128, 24, 24))
+def test_large_maps_of_many_channels_go_by_winograds_way(taken: list) -> None:
+    build_conv_layer(None, 128, 128, 3, padding=1)(torch.rand(2, 128, 24, 24))
     assert taken == [(2, 128, 24, 24)]
 
 
@@ -41,7 +42,7 @@ def test_large_maps_of_many_channels_train_by_winograds_way(taken: list) -> None
     ids=str,
 )
 def test_other_convolutions_are_torchs(taken: list, options: dict, channels: int) -> None:
-    conv = PyramidConv2d(channels, 128, 3, **options)
+    conv = Conv2d(channels, 128, 3, **options)
     plain = nn.Conv2d(channels, 128, 3, **options)
     plain.load_state_dict(conv.state_dict())
     x = torch.rand(2, channels, 24, 24)
@@ -49,11 +50,9 @@ def test_other_convolutions_are_torchs(taken: list, options: dict, channels: int
     assert taken == []
 
 
-def test_inference_tracing_and_other_precisions_are_torchs(taken: list) -> None:
-    conv = PyramidConv2d(128, 128, 3, padding=1)
+def test_tracing_and_other_precisions_are_torchs(taken: list) -> None:
+    conv = Conv2d(128, 128, 3, padding=1)
     x = torch.rand(2, 128, 24, 24)
-    with torch.no_grad():
-        conv(x)
     with torch.autocast("cpu", torch.bfloat16):
         conv(x)
     conv.double()(x.double())
@@ -63,7 +62,7 @@ def test_inference_tracing_and_other_precisions_are_torchs(taken: list) -> None:
 
 
 def test_maps_smaller_than_the_kernels_leave_the_channels_last_order() -> None:
-    conv = PyramidConv2d(128, 128, 3, padding=1)
+    conv = Conv2d(128, 128, 3, padding=1)
     x = torch.rand(1, 128, 3, 4).contiguous(memory_format=torch.channels_last)
     out = conv(x)
     assert out.is_contiguous()
@@ -72,7 +71,7 @@ def test_maps_smaller_than_the_kernels_leave_the_channels_last_order() -> None:
 
 
 def test_outputs_may_be_overwritten_and_gradients_are_those_of_the_plain_layer() -> None:
-    conv = PyramidConv2d(128, 128, 3, padding=1)
+    conv = Conv2d(128, 128, 3, padding=1)
     plain = nn.Conv2d(128, 128, 3, padding=1)
     plain.load_state_dict(conv.state_dict())
     x = torch.rand(2, 128, 25, 23, generator=torch.Generator().manual_seed(0))
@@ -80,3 +79,24 @@ def test_outputs_may_be_overwritten_and_gradients_are_those_of_the_plain_layer()
         torch.relu_(layer(x)).square().sum().backward()
     for ours, theirs in zip(conv.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-3)
+
+
+def test_the_environment_holds_all_layers_to_torchs_own_way() -> None:
+    ask = (
+        "import torch; from cvcore.cnn import Conv2d; "
+        "from cvcore.cnn.layers.conv2d import goes_by_winograd; "
+        "print(goes_by_winograd(Conv2d(128, 128, 3, padding=1), torch.zeros(1, 128, 32, 32)))"
+    )
+    told = [run(python("-c", ask), {"CVCORE_DIRECT_CONV": value}).out for value in ("0", "1")]
+    assert told == ["True\n", "False\n"]
+
+
+def test_a_module_can_be_held_to_torchs_own_way(taken: list) -> None:
+    block = nn.Sequential(nn.ReLU(), Conv2d(128, 128, 3, padding=1))
+    x = torch.rand(2, 128, 24, 24)
+    go_directly(block, True)
+    block(x)
+    assert taken == []
+    go_directly(block, False)
+    block(x)
+    assert len(taken) == 1

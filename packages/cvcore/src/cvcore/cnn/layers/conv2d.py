@@ -1,0 +1,82 @@
+"""The plain 2D convolution, which takes the shortest way for the shape of its map."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from torch import Tensor, nn
+
+from cvcore.cnn.registry import CONV_LAYERS
+from cvcore.ops.winograd import WINDOW_STEP, winograd_conv2d
+
+# Bringing windows and kernels there and back costs by the channel and the kernel, which only many
+# channels and many windows win back.
+_LEAST_CHANNELS = 128
+_LEAST_WINDOWS = 64
+_ALL_DIRECT = os.environ.get("CVCORE_DIRECT_CONV", "0") == "1"
+
+
+@CONV_LAYERS.register_module()
+class Conv2d(nn.Conv2d):
+    """``nn.Conv2d`` that chooses its way on a processor, in float32.
+
+    3x3 kernels of many channels go over large maps by ``winograd_conv2d``. Maps smaller than the
+    kernels leave the channels-last order, for turning the kernels costs more. In other precisions,
+    on other devices, and where it is traced or compiled, it is torch's own. Outputs and gradients
+    differ from torch's by rounding, as they do between its own kernels for the two memory orders.
+
+    Attributes:
+        direct: take torch's own way always; so do all layers under ``CVCORE_DIRECT_CONV=1`` in the
+            environment.
+    """
+
+    direct = False
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if goes_by_winograd(self, input):
+            return winograd_conv2d(input, weight, bias)
+        if _may_choose(self, input) and weight.numel() > input.numel():
+            input = input.contiguous()
+        return super()._conv_forward(input, weight, bias)
+
+
+def go_directly(module: nn.Module, direct: bool) -> None:
+    """Let the convolutions of a module take torch's own way, or choose again."""
+    for layer in module.modules():
+        if isinstance(layer, Conv2d):
+            layer.direct = direct
+
+
+def goes_by_winograd(conv: nn.Module, x: Tensor) -> bool:
+    """Whether a layer takes Winograd's way over (n, c, h, w)."""
+    return (
+        isinstance(conv, Conv2d)
+        and _may_choose(conv, x)
+        and _is_wide_3x3(conv)
+        and _windows(x) >= _LEAST_WINDOWS
+    )
+
+
+def _may_choose(conv: Conv2d, x: Tensor) -> bool:
+    if conv.direct or _ALL_DIRECT or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return False
+    on_processor = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return on_processor and x.dtype == conv.weight.dtype == torch.float32 and x.dim() == 4
+
+
+def _is_wide_3x3(conv: Conv2d) -> bool:
+    return (
+        conv.kernel_size == (3, 3)
+        and conv.stride == (1, 1)
+        and conv.padding == (1, 1)
+        and conv.dilation == (1, 1)
+        and conv.groups == 1
+        and conv.padding_mode == "zeros"
+        and min(conv.in_channels, conv.out_channels) >= _LEAST_CHANNELS
+    )
+
+
+def _windows(x: Tensor) -> int:
+    rows, columns = (-(-size // WINDOW_STEP) for size in x.shape[2:])
+    return len(x) * rows * columns
