@@ -74,7 +74,6 @@ class FPN(BaseModule):
         self.lateral_convs = nn.ModuleList()
         self.fpn_convs = nn.ModuleList()
         options: dict[str, Any] = {"conv_cfg": conv_cfg, "act_cfg": act_cfg, "inplace": False}
-        smooth = {**options, "conv_cfg": pyramid_conv(conv_cfg, norm_cfg)}
         lateral_norm = None if no_norm_on_lateral else norm_cfg
         used = self.in_channels[self.start_level : self.backbone_end_level]
         for channels in used:
@@ -82,9 +81,12 @@ class FPN(BaseModule):
                 ConvModule(channels, out_channels, 1, norm_cfg=lateral_norm, **options)
             )
             self.fpn_convs.append(
-                ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, **smooth)
+                ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, **options)
             )
         self.num_extra = num_outs - len(used)
+        # Kernels larger than the maps they go over; the outputs above, which two-stage detectors
+        # with trained batch norms see too, round as torch does.
+        options["conv_cfg"] = pyramid_conv(conv_cfg, norm_cfg)
         for extra in range(self.num_extra if self.add_extra_convs else 0):
             first_on_input = extra == 0 and self.add_extra_convs == "on_input"
             self.fpn_convs.append(
@@ -95,7 +97,7 @@ class FPN(BaseModule):
                     stride=2,
                     padding=1,
                     norm_cfg=norm_cfg,
-                    **smooth,
+                    **options,
                 )
             )
 
