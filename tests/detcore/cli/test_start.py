@@ -9,9 +9,9 @@ import pytest
 
 # What no training needs to begin; torch and torchvision bring none of it themselves.
 NOT_TO_BEGIN = (
-    "IPython", "albumentations", "cv2", "faster_coco_eval", "hotcoco", "matplotlib", "numpy.testing",
-    "onnx", "onnxruntime", "onnxscript", "pandas", "pygments", "rich.traceback", "scipy",
-    "tensorboard", "torch.distributed.checkpoint", "torch.utils.tensorboard",
+    "IPython", "albumentations", "cv2", "faster_coco_eval", "hotcoco", "matplotlib",
+    "numpy.testing", "onnx", "onnxruntime", "onnxscript", "pandas", "pygments", "rich.traceback",
+    "scipy", "tensorboard", "torch.distributed.checkpoint", "torch.utils.tensorboard",
 )  # fmt: skip
 TORCH = ("numpy", "torch", "torchvision")
 

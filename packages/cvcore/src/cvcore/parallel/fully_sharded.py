@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -22,7 +22,8 @@ from cvcore.parallel.wrappers import MODULE_WRAPPERS
 
 # torch's module of distributed state dicts brings eighty others along, which only a run with this
 # wrapper needs: it is imported where it is used.
-WHOLE = {"full_state_dict": True, "cpu_offload": True}
+if TYPE_CHECKING:
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
 
 
 @MODULE_WRAPPERS.register_module()
@@ -88,8 +89,7 @@ class MMFullyShardedDataParallel(nn.Module):
         """Whole weights on the CPU of rank 0, by the model's own keys; every rank calls this."""
         from torch.distributed.checkpoint import state_dict as dealt
 
-        options = dealt.StateDictOptions(**WHOLE)
-        return OrderedDict(dealt.get_model_state_dict(self.module, options=options))
+        return OrderedDict(dealt.get_model_state_dict(self.module, options=_whole()))
 
     def load_full_state_dict(self, weights: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Deal out whole weights, which every rank has; those with another shape are left out.
@@ -109,8 +109,7 @@ class MMFullyShardedDataParallel(nn.Module):
         """The whole state of an optimizer, numbered as one process would; every rank calls this."""
         from torch.distributed.checkpoint import state_dict as dealt
 
-        options = dealt.StateDictOptions(**WHOLE)
-        found = dealt.get_optimizer_state_dict(self.module, optimizer, options=options)
+        found = dealt.get_optimizer_state_dict(self.module, optimizer, options=_whole())
         number = {name: i for i, name in enumerate(self._names(optimizer))}
         groups = [
             {**group, "params": [number[name] for name in group["params"]]}
@@ -138,6 +137,12 @@ class MMFullyShardedDataParallel(nn.Module):
         """Names of an optimizer's parameters, in its order."""
         name_of = {id(p): name for name, p in self.module.named_parameters()}
         return [name_of[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _whole() -> StateDictOptions:
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
+
+    return StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def _device(device_ids: Sequence[Device] | None) -> torch.device:

@@ -101,7 +101,7 @@ def imports_kept() -> Iterator[None]:
     """For the first import of torch: modules are not searched for garbage, now or ever.
 
     Modules stay until the process ends. Going through what hundreds of them make, again and again
-    while it grows, is a tenth of the time that they take to import; left out of later searches,
+    while it grows, is a fifth of the time that they take to import; left out of later searches,
     they also stay in memory that the loader's workers share. What is garbage by then, some
     megabytes, stays too. A process that has torch already gains nothing and is left as it is.
     """
