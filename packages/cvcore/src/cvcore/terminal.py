@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleRenderable, Group
 from rich.logging import RichHandler
 from rich.text import Text
-from rich.traceback import Traceback
+
+if TYPE_CHECKING:
+    from rich.traceback import Traceback  # brings a syntax highlighter along
 
 COLORS = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.CRITICAL: "bold red"}
 

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
@@ -27,7 +20,10 @@ from cvcore.errors import DistributedError
 from cvcore.parallel.scatter import Device, as_device, scatter_kwargs
 from cvcore.parallel.wrappers import MODULE_WRAPPERS
 
-WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+# torch's module of distributed state dicts brings eighty others along, which only a run with this
+# wrapper needs: it is imported where it is used.
+if TYPE_CHECKING:
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
 
 
 @MODULE_WRAPPERS.register_module()
@@ -91,7 +87,9 @@ class MMFullyShardedDataParallel(nn.Module):
 
     def full_state_dict(self) -> OrderedDict[str, Any]:
         """Whole weights on the CPU of rank 0, by the model's own keys; every rank calls this."""
-        return OrderedDict(get_model_state_dict(self.module, options=WHOLE))
+        from torch.distributed.checkpoint import state_dict as dealt
+
+        return OrderedDict(dealt.get_model_state_dict(self.module, options=_whole()))
 
     def load_full_state_dict(self, weights: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Deal out whole weights, which every rank has; those with another shape are left out.
@@ -99,15 +97,19 @@ class MMFullyShardedDataParallel(nn.Module):
         Returns:
             Missing and unexpected keys.
         """
+        from torch.distributed.checkpoint import state_dict as dealt
+
         own = {name: value.shape for name, value in self.module.state_dict().items()}
         fitting = {key: w for key, w in weights.items() if own.get(key) == w.shape}
-        options = StateDictOptions(full_state_dict=True, strict=False)
-        set_model_state_dict(self.module, dict(fitting), options=options)
+        options = dealt.StateDictOptions(full_state_dict=True, strict=False)
+        dealt.set_model_state_dict(self.module, dict(fitting), options=options)
         return [key for key in own if key not in fitting], [k for k in weights if k not in fitting]
 
     def full_optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         """The whole state of an optimizer, numbered as one process would; every rank calls this."""
-        found = get_optimizer_state_dict(self.module, optimizer, options=WHOLE)
+        from torch.distributed.checkpoint import state_dict as dealt
+
+        found = dealt.get_optimizer_state_dict(self.module, optimizer, options=_whole())
         number = {name: i for i, name in enumerate(self._names(optimizer))}
         groups = [
             {**group, "params": [number[name] for name in group["params"]]}
@@ -118,6 +120,8 @@ class MMFullyShardedDataParallel(nn.Module):
 
     def load_full_optimizer_state(self, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
         """Deal out what :meth:`full_optimizer_state`, or an unsharded optimizer, gave."""
+        from torch.distributed.checkpoint import state_dict as dealt
+
         names = self._names(optimizer)
         by_name = {
             "state": {names[number]: dict(each) for number, each in state["state"].items()},
@@ -126,13 +130,19 @@ class MMFullyShardedDataParallel(nn.Module):
                 for group in state["param_groups"]
             ],
         }
-        options = StateDictOptions(full_state_dict=True)
-        set_optimizer_state_dict(self.module, optimizer, by_name, options=options)
+        options = dealt.StateDictOptions(full_state_dict=True)
+        dealt.set_optimizer_state_dict(self.module, optimizer, by_name, options=options)
 
     def _names(self, optimizer: Optimizer) -> list[str]:
         """Names of an optimizer's parameters, in its order."""
         name_of = {id(p): name for name, p in self.module.named_parameters()}
         return [name_of[id(p)] for group in optimizer.param_groups for p in group["params"]]
+
+
+def _whole() -> StateDictOptions:
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
+
+    return StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def _device(device_ids: Sequence[Device] | None) -> torch.device:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from cvcore import Config, DictAction
 from cvcore.interrupt import Interrupted
-from detcore.cli.entry import main_of
+from detcore.cli.entry import imports_kept, main_of
 from detcore.errors import DetcoreError
 
 SPAWNED = "DETCORE_SPAWNED"  # set in processes that --gpus N starts
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         return code
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
 
-    from detcore.apis.train.run import RunOptions, run_training
+    with imports_kept():
+        from detcore.apis.train.run import RunOptions, run_training
 
     options = RunOptions(
         launcher=args.launcher,
