@@ -93,9 +93,7 @@ class Bags:
         offsets = self.offsets.split(bins * REGIONS_PER_PART)
         for part, start, end, first in zip(rows, starts, ends, offsets, strict=True):
             lookups = slice(start, end)
-            yield Bags(
-                self.level, part, self.pixels[lookups], self.weights[lookups], first - start
-            )
+            yield Bags(self.level, part, self.pixels[lookups], self.weights[lookups], first - start)
 
 
 def make_grids(
