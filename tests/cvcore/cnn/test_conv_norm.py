@@ -108,6 +108,34 @@ def test_a_weight_changed_behind_autograd_is_used_as_it_is_now() -> None:
     assert not torch.allclose(before, norm(conv(image())))
 
 
+def test_the_norm_writes_over_the_map_of_the_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv, norm = layers()
+    given: list[int] = []
+    convolve = conv._conv_forward
+
+    def noted(*args: Tensor | None) -> Tensor:
+        found = convolve(*args)
+        given.append(found.data_ptr())
+        return found
+
+    monkeypatch.setattr(conv, "_conv_forward", noted)
+    with torch.no_grad():
+        assert conv_norm(conv, norm, image()).data_ptr() == given[0]
+    assert conv_norm(conv, norm, image()).data_ptr() == given[1]
+
+
+def test_a_norm_with_a_forward_of_its_own_is_called() -> None:
+    class Doubling(nn.BatchNorm2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    conv, norm = layers()
+    other = Doubling(6).double().eval()
+    other.load_state_dict(norm.state_dict())
+    with torch.no_grad():
+        assert torch.equal(conv_norm(conv, other, image()), 2 * norm(conv(image())))
+
+
 def test_under_autocast_the_result_is_in_half_precision_and_the_gradients_are_not() -> None:
     conv, norm = (layer.float() for layer in layers())
     x = image().detach().float().requires_grad_()

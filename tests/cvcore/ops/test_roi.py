@@ -66,6 +66,22 @@ def test_output_is_channels_last_and_a_channels_last_map_gives_the_same() -> Non
     assert torch.equal(roi_align(last, rois, 7, 1 / 8), pooled)
 
 
+def test_channels_first_lies_flat_and_is_the_same_with_the_same_gradient() -> None:
+    feats = [feature((2, 3, 40 >> i, 48 >> i), seed=i) for i in range(2)]
+    rois = regions(150, extent=150)
+    levels = torch.arange(150) % 2
+    last = multi_level_roi_align(feats, rois, levels, 7, [4, 8])
+    first = multi_level_roi_align(feats, rois, levels, 7, [4, 8], channels_last=False)
+    assert first.is_contiguous()
+    assert torch.equal(first, last)
+    for mine, theirs in zip(
+        torch.autograd.grad(first.square().sum(), feats),
+        torch.autograd.grad(last.square().sum(), feats),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs)
+
+
 def test_no_regions_are_attached_to_the_graph() -> None:
     x = feature()
     for mode in ("avg", "max"):

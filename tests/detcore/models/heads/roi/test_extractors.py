@@ -7,7 +7,12 @@ import torch
 
 from cvcore.ops import roi_align
 from detcore.errors import OptionError, ShapeError
-from detcore.models.heads.roi.extractors import GenericRoIExtractor, SingleRoIExtractor
+from detcore.models.heads.roi.box.convfc import Shared2FCBBoxHead, Shared4Conv1FCBBoxHead
+from detcore.models.heads.roi.extractors import (
+    GenericRoIExtractor,
+    SingleRoIExtractor,
+    lay_out,
+)
 
 ALIGN = {"type": "RoIAlign", "output_size": 2, "sampling_ratio": 2}
 
@@ -64,6 +69,14 @@ def test_no_regions_give_no_features_but_gradients(kind: str, extractor_type: st
     assert cut_out.shape == (0, 3, 2, 2)
     cut_out.sum().backward()
     assert all(feat.grad is not None and feat.grad.abs().sum() == 0 for feat in feats)
+
+
+@pytest.mark.parametrize("kind", [Shared2FCBBoxHead, Shared4Conv1FCBBoxHead])
+def test_features_lie_as_the_box_head_reads_them(kind: type) -> None:
+    extractor = single()
+    lay_out(extractor, kind(in_channels=3, fc_out_channels=4, roi_feat_size=2))
+    cut_out = extractor(features(), torch.tensor([[0, 0.0, 0, 20, 20]]).repeat(3, 1))
+    assert cut_out.is_contiguous() == (kind is Shared2FCBBoxHead)
 
 
 def test_a_level_without_regions_still_has_a_gradient() -> None:
