@@ -42,12 +42,8 @@ from cvcore.runner.hooks.momentum_updater import (
     OneCycleMomentumUpdaterHook,
     StepMomentumUpdaterHook,
 )
-from cvcore.runner.hooks.optimize import (
-    Fp16OptimizerHook,
-    GradientCumulativeFp16OptimizerHook,
-    GradientCumulativeOptimizerHook,
-    OptimizerHook,
-)
+from cvcore.runner.hooks.optimize import GradientCumulativeOptimizerHook, OptimizerHook
+from cvcore.runner.hooks.optimize_fp16 import Fp16OptimizerHook, GradientCumulativeFp16OptimizerHook
 from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
 from cvcore.runner.hooks.rf_search import RFSearchHook, init_searched_model
 from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook
