@@ -7,7 +7,8 @@ from cvcore.runner.hooks.checkpoint import CheckpointHook
 from cvcore.runner.hooks.closure import ClosureHook
 from cvcore.runner.hooks.early_stopping import EarlyStoppingHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
-from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
+from cvcore.runner.hooks.evaluate import EvalHook
+from cvcore.runner.hooks.evaluate_dist import DistEvalHook
 from cvcore.runner.hooks.logger import (
     ClearMLLoggerHook,
     DvcliveLoggerHook,
