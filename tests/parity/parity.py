@@ -7,6 +7,9 @@ statistics, detections, losses and gradient norms. Every function here returns w
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+import cvcore
+import detcore
 from cvcore import Config, ops
 from detcore.apis import inference_detector
 from detcore.models import build_detector
@@ -282,6 +287,17 @@ def compare_training(model: nn.Module, golden: Golden) -> list[str]:
     wrong += _number("loss", loss.item(), golden.spec["loss"])
     loss.backward()
     return wrong + compare_norms(gradient_norms(model), golden.spec["grad_norms"])
+
+
+def train_in(environment: Mapping[str, str], path: Path) -> list[str]:
+    """:func:`compare_training` of a golden file in a fresh process with variables of its own."""
+    script = Path(__file__).with_name("train_as_stored.py")
+    places = [str(Path(module.__file__).parents[1]) for module in (cvcore, detcore)]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(places), **environment}
+    done = subprocess.run(
+        [sys.executable, script, path], env=variables, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def gradient_norms(model: nn.Module) -> dict[str, float]:

@@ -2,19 +2,11 @@
 _base_ = './coco_detection.py'
 # Polygons become bitmaps when they are read; False keeps them polygons.
 poly2mask = True
-normalize = {{_base_.normalize}}
+# Of images with boxes the second step, which reads annotations, and the last, which collects, differ.
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    {{_base_.train_pipeline}}[0],
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True, poly2mask='${poly2mask}'),
-    dict(
-        type='Resize',
-        img_scale='${train_scale}',
-        multiscale_mode='${multiscale_mode}',
-        keep_ratio=True),
-    dict(type='RandomFlip', flip_ratio=0.5),
-    normalize,
-    dict(type='Pad', size_divisor=32),
-    dict(type='DefaultFormatBundle'),
+    *{{_base_.train_pipeline}}[2:-1],
     dict(type='Collect', keys=['img', 'gt_bboxes', 'gt_labels', 'gt_masks']),
 ]
 data = dict(train=dict(pipeline=train_pipeline))

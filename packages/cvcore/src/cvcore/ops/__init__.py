@@ -12,9 +12,8 @@ from cvcore.ops.deform_conv import (
     DeformConv2dPack,
     ModulatedDeformConv2d,
     ModulatedDeformConv2dPack,
-    deform_conv2d,
-    modulated_deform_conv2d,
 )
+from cvcore.ops.deform_conv_functions import deform_conv2d, modulated_deform_conv2d
 from cvcore.ops.deform_roi_pool import (
     DeformRoIPool,
     DeformRoIPoolPack,

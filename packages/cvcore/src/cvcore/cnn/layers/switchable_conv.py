@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cvcore.cnn.init import constant_init
 from cvcore.cnn.layers.conv_ws import ConvAWS2d, Size
 from cvcore.cnn.registry import CONV_LAYERS
-from cvcore.ops.deform_conv import deform_conv2d
+from cvcore.ops.deform_conv_functions import deform_conv2d
 
 # The second convolution looks this many times as far.
 _FARTHER = 3

@@ -7,7 +7,8 @@ from cvcore.runner.hooks.checkpoint import CheckpointHook
 from cvcore.runner.hooks.closure import ClosureHook
 from cvcore.runner.hooks.early_stopping import EarlyStoppingHook
 from cvcore.runner.hooks.ema import EMAHook, WeightAverageHook
-from cvcore.runner.hooks.evaluate import DistEvalHook, EvalHook
+from cvcore.runner.hooks.evaluate import EvalHook
+from cvcore.runner.hooks.evaluate_dist import DistEvalHook
 from cvcore.runner.hooks.logger import (
     ClearMLLoggerHook,
     DvcliveLoggerHook,
@@ -42,12 +43,8 @@ from cvcore.runner.hooks.momentum_updater import (
     OneCycleMomentumUpdaterHook,
     StepMomentumUpdaterHook,
 )
-from cvcore.runner.hooks.optimize import (
-    Fp16OptimizerHook,
-    GradientCumulativeFp16OptimizerHook,
-    GradientCumulativeOptimizerHook,
-    OptimizerHook,
-)
+from cvcore.runner.hooks.optimize import GradientCumulativeOptimizerHook, OptimizerHook
+from cvcore.runner.hooks.optimize_fp16 import Fp16OptimizerHook, GradientCumulativeFp16OptimizerHook
 from cvcore.runner.hooks.profile import EmptyCacheHook, IterTimerHook, ProfilerHook
 from cvcore.runner.hooks.rf_search import RFSearchHook, init_searched_model
 from cvcore.runner.hooks.sync import DistSamplerSeedHook, SyncBuffersHook

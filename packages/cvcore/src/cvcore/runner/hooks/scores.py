@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from cvcore.dist import broadcast_object, is_main
 from cvcore.errors import CvcoreError, hint
 from cvcore.runner.hook import Hook
-from cvcore.runner.hooks.evaluate import EvalHook, infer_rule
+from cvcore.runner.hooks.evaluate import EvalHook
+from cvcore.runner.hooks.score_rules import infer_rule
 
 if TYPE_CHECKING:
     from cvcore.runner.base_runner import BaseRunner
