@@ -11,7 +11,7 @@ from functools import cached_property
 from logging import WARNING, Logger
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class CocoDataset(CustomDataset):
         ClassMismatchError: A class is not among the file's categories.
     """
 
-    METRICS = ("bbox", "segm", "proposal", "proposal_fast")
+    METRICS: ClassVar[tuple[str, ...]] = ("bbox", "segm", "proposal", "proposal_fast")
     CLASSES: Sequence[str] | None = class_names("coco")
     PALETTE: Sequence[tuple[int, int, int]] | None = distinct_colours(80)
 
