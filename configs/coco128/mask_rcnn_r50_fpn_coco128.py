@@ -1,5 +1,5 @@
-# A hundred COCO photographs, to try the whole path on real images in minutes: Mask R-CNN from random weights,
-# half-size images.  Point it at the photographs with `--cfg-options data_root=FOLDER/`.
+# Mask R-CNN from random weights on a hundred COCO photographs: the whole path on real images in minutes.
+# Images are half the size.  Point it at the photographs with `--cfg-options data_root=FOLDER/`.
 _base_ = '../mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py'
 
 model = dict(backbone=dict(frozen_stages=-1, norm_eval=False, init_cfg=None))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
+from detcore.apis.data_check import CheckOptions, check_folder
+from detcore.cli.check import print_findings
 from detcore.cli.main import main
 
 
@@ -61,6 +66,16 @@ def test_a_good_folder_passes(
     assert "train: 4 images, 4 annotations, 1 categories" in said
     assert "0 errors, 0 warnings, 0 notes" in said
     assert report(tmp_path / "out") == {}
+
+
+def test_a_terminal_of_80_columns_cuts_no_name(folder: Path) -> None:
+    name = f"{'a-long-name-' * 4}.png"
+    changed(folder, lambda document: document["images"][1].update(file_name=name))
+    title, ledger = check_folder(folder, CheckOptions())
+    text = io.StringIO()
+    print_findings(Console(file=text, width=80, force_terminal=True), title, ledger)
+    assert name in text.getvalue()
+    assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()).splitlines())) <= 80
 
 
 def test_all_faults_are_found_at_once_counted_and_given_a_remedy(

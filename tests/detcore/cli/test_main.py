@@ -26,6 +26,26 @@ def test_a_misspelt_verb_is_answered_with_the_nearest(capsys: pytest.CaptureFixt
     assert "did you mean 'train'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("verb", "wrong", "right"), [("analyze", "lgos", "logs"), ("convert", "dat", "data")]
+)
+def test_a_misspelt_part_of_a_verb_is_answered_with_the_nearest(
+    verb: str, wrong: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, wrong])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"no {wrong!r} here; nearest: {right!r}. There are: " in said
+
+
+def test_of_an_unknown_option_its_value_is_not_taken_for_another(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "latest.pth", "photo.jpg", "--score-thrr", "0.1"])
+    assert capsys.readouterr().err.endswith("unknown: --score-thrr; nearest: '--score-thr'\n")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_explains_itself_with_an_example(
     verb: str, capsys: pytest.CaptureFixture[str]

@@ -53,6 +53,13 @@ def test_on_a_narrow_terminal_titles_stand_below_names_that_can_be_copied_whole(
     assert wide.getvalue().splitlines() == [f"{name}  {title}"]
 
 
+def test_on_a_narrow_terminal_long_titles_are_folded_beneath_themselves() -> None:
+    text = io.StringIO()
+    titles = {"a.py": " ".join(["word"] * 30)}
+    print_titles(titles, Console(file=text, width=80, force_terminal=True))
+    assert text.getvalue().splitlines() == ["a.py", *["    " + " ".join(["word"] * 15)] * 2]
+
+
 def test_a_folder_is_checked_and_every_reason_named(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,6 +133,25 @@ def test_a_sample_that_fails_is_named_by_index_and_file(workers: int) -> None:
         made._shutdown_workers()
 
 
+class Unreadable(Drawn):
+    """A sample whose file says by itself what is wrong."""
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        raise FileNotFoundError(2, "there is no such file", f"{index}.png")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_a_file_lacks_is_said_without_the_traceback_of_a_worker(workers: int) -> None:
+    made = iter(build_dataloader(Unreadable(), 1, workers, dist=False, shuffle=False, seed=0))
+    with pytest.raises(SampleError) as caught:
+        next(made)
+    assert str(caught.value) == (
+        "sample 0 (0.png): FileNotFoundError: [Errno 2] there is no such file: '0.png'"
+    )
+    if workers:
+        made._shutdown_workers()
+
+
 def test_workers_leave_ctrl_c_to_the_main_process() -> None:
     loader = build_dataloader(SignalOf(), 1, 1, dist=False, shuffle=False, seed=0)
     assert torch.cat(list(loader)).tolist() == [1, 1]

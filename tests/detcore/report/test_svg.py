@@ -47,6 +47,15 @@ def test_charts_of_hardly_anything_are_charts(xs: list[float], ys: list[float]) 
     assert parse(text).find("svg") is not None
 
 
+def test_a_single_point_and_its_tick_stand_in_the_middle() -> None:
+    root = parse(svg.line_chart([svg.Line("a", [75], [0.5])], x_label="x", y_label="y"))
+    middle = (svg.LEFT + svg.WIDTH - svg.RIGHT) / 2
+    (circle,) = root.iter("circle")
+    assert float(circle.attrib["cx"]) == middle
+    labels = [text for text in root.iter("text") if text.attrib["class"] == "tick middle"]
+    assert [(float(label.attrib["x"]), label.text) for label in labels] == [(middle, "75")]
+
+
 def test_bars_are_as_long_as_their_values() -> None:
     root = parse(svg.bar_chart(["a", "b"], [0.25, 0.5], label="AP", high=1.0))
     widths = [float(bar.attrib["width"]) for bar in root.iter("rect")]

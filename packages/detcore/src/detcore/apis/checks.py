@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
-from detcore.errors import ClassMismatchError
+from detcore.errors import ClassMismatchError, check_option
 
 # Parts whose `num_classes` counts something other than the classes of the boxes.
 OTHER_COUNTS = ("rpn_head", "semantic_head", "backbone")
@@ -38,6 +39,25 @@ def check_num_classes(model: nn.Module, dataset: Any) -> None:
                 f"model.{name}.num_classes is {num_classes}, but the dataset has {number} "
                 f"classes ({_some(classes)}): set model.{name}.num_classes={number} in the "
                 f"config, or give the dataset the {num_classes} names with `classes`"
+            )
+
+
+def check_metrics(dataset: Any, wanted: str | Sequence[str] | None) -> None:
+    """Whether the dataset can evaluate what is wanted, before any image goes through the model.
+
+    A dataset says what it knows as ``METRICS``; one with an ``evaluate`` of its own and without
+    ``METRICS`` beside it is left to say so itself.
+
+    Raises:
+        OptionError: It does not know a metric.
+    """
+    dataset = getattr(dataset, "dataset", dataset)  # of one whose samples are seeded
+    kinds = type(dataset).__mro__
+    owner = next((kind for kind in kinds if "evaluate" in vars(kind)), type(dataset))
+    for name in [wanted] if isinstance(wanted, str) else wanted or ():
+        if "METRICS" in vars(owner):
+            check_option(
+                f"{type(dataset).__name__}.evaluate", "metric", name, vars(owner)["METRICS"]
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,13 @@ def single_gpu_test(
         Per image a list of (n, 5) arrays, one a class, or a tuple of that and run-length masks.
     """
     results: list[Any] = []
-    bar = ProgressBar(len(data_loader.dataset))
-    for data, outputs in _outputs(model, data_loader):
-        if show or out_dir:
-            _draw(model, data, outputs, show, out_dir, show_score_thr)
-        results += [_encoded(output) for output in outputs]
-        for _ in outputs:
-            bar.update()
+    with ProgressBar(len(data_loader.dataset)) as bar:
+        for data, outputs in _outputs(model, data_loader):
+            if show or out_dir:
+                _draw(model, data, outputs, show, out_dir, show_score_thr)
+            results += [_encoded(output) for output in outputs]
+            for _ in outputs:
+                bar.update()
     return results
 
 
@@ -67,12 +68,12 @@ def multi_gpu_test(
         Every image once, in the dataset's order, on rank 0; None on the others.
     """
     rank, world_size = get_dist_info()
-    bar = ProgressBar(len(data_loader.dataset)) if rank == 0 else None
     mine: list[Any] = []
-    for _, outputs in _outputs(model, data_loader):
-        mine += [_encoded(output) for output in outputs]
-        if bar is not None:
-            bar.update(min(len(outputs) * world_size, bar.task_num - bar.completed))
+    with ProgressBar(len(data_loader.dataset)) if rank == 0 else nullcontext() as bar:
+        for _, outputs in _outputs(model, data_loader):
+            mine += [_encoded(output) for output in outputs]
+            if bar is not None:
+                bar.update(min(len(outputs) * world_size, bar.task_num - bar.completed))
     collect = collect_results_gpu if gpu_collect else collect_results_cpu
     return collect(mine, len(data_loader.dataset))
 

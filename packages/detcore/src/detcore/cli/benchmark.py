@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("config", help="path of a config, or the bare name of one that is shipped")
     add("checkpoint", nargs="?", help="weights; random ones by default, which find other objects")
-    add("--parts", nargs="+", choices=PARTS, default=["inference"], help="what to measure")
+    said = f"what to measure: {', '.join(PARTS)}"
+    add("--parts", nargs="+", choices=PARTS, default=["inference"], metavar="PART", help=said)
     add("--shape", type=int, nargs=2, default=[800, 1280], metavar=("H", "W"), help="in pixels")
     add("--batch-size", type=int, default=1, help="images that go through together")
     add("--boxes", type=int, default=8, help="objects in each image to train on")

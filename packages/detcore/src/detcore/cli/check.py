@@ -13,7 +13,6 @@ from cvcore import DictAction
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from detcore.datasets.faults import Fault, Ledger
 
@@ -22,6 +21,7 @@ DESCRIPTION = (
     "Example: detcore check my_config.py --out check/"
 )
 EXIT_FAULTS = 1
+COLORS = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, print the table, write the report; 1 where errors were found."""
+    """Look, print what was found, write the report; 1 where errors were found."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from detcore.apis.data_check import CheckOptions, check_config, check_folder
     from detcore.datasets.faults import write_page
 
-    # A file or a pipe has no width, and a table of eighty columns is hard to read.
+    # A file or a pipe has no width, and eighty columns would fold most lines.
     console = Console() if sys.stdout.isatty() else Console(width=160)
     target = Path(args.target)
     with Progress(console=Console(stderr=True), transient=True) as bars:
@@ -69,28 +69,29 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_findings(console: Console, title: str, ledger: Ledger) -> None:
-    """What was looked at, a table of faults, and one line that sums up."""
+    """What was looked at, every kind of fault, and one line that sums up."""
     console.print(title, markup=False, highlight=False)
     for name, totals in ledger.totals.items():
         counts = ", ".join(f"{count} {what}" for what, count in totals.items()) or "not readable"
         console.print(f"  {name}: {counts}", markup=False, highlight=False)
-    faults = list(ledger)
-    if faults:
-        console.print(_table(faults))
+    for fault in ledger:
+        _print_fault(console, fault)
     summary = ", ".join(f"{ledger.count(name)} {name}s" for name in ("error", "warning", "note"))
     console.print(summary, highlight=False)
 
 
-def _table(faults: list[Fault]) -> Table:
-    from rich.table import Column, Table
+def _print_fault(console: Console, fault: Fault) -> None:
+    """A line that names the fault, below it examples and the remedy.
+
+    Not a table: in a terminal of 80 columns its cells would cut the names of files and options.
+    """
+    from rich.padding import Padding
     from rich.text import Text
 
-    count = Column("count", justify="right")
-    table = Table("", "set", "fault", count, "first examples", "remedy")
-    colors = {"error": "red", "warning": "yellow", "note": "dim"}
-    for fault in faults:
-        severity = fault.kind.severity
-        examples = "\n".join(f"{e.what}: {e.detail}"[:160] for e in fault.examples[:2])
-        cells = (fault.where, fault.kind.title, str(fault.count), examples, fault.kind.remedy)
-        table.add_row(Text(severity, style=colors[severity]), *(Text(cell) for cell in cells))
-    return table
+    severity = fault.kind.severity
+    head = Text(f"{severity:<7} ", style=COLORS[severity])
+    head.append(f"{fault.where}: {fault.kind.title}, {fault.count} times", style="default not dim")
+    console.print(head)
+    said = [f"{each.what}: {each.detail}"[:160] for each in fault.examples[:2]]
+    for line in (*said, f"-> {fault.kind.remedy}"):
+        console.print(Padding(Text(line), (0, 0, 0, 8)))

@@ -58,9 +58,21 @@ class Parser(argparse.ArgumentParser):
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             known = sorted(_options(self))
-            words = [f"{word}{hint(word.partition('=')[0], known)}" for word in unknown]
-            self.error(f"unknown: {', '.join(words)}")
+            # What follows an unknown option is its value, and not worth a word.
+            words = [word for word in unknown if word.startswith("--")] or unknown
+            said = [f"{word}{hint(word.partition('=')[0], known)}" for word in words]
+            self.error(f"unknown: {', '.join(said)}")
         return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse's, but the nearest choices come first, and once."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        message = f"no {value!r} here{hint(str(value), choices)}. There are: {', '.join(choices)}"
+        # The name of an action with sub-commands is the list of them, which stands there already.
+        named = None if isinstance(action, argparse._SubParsersAction) else action
+        raise argparse.ArgumentError(named, message)
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:

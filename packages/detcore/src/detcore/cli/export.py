@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     detector = _detector(args)
     source = args.checkpoint or args.model
     target = args.out or export_path(_local(source), args.format or "onnx")
+    sys.stderr.write(f"writing {target}; this takes a minute or two\n")
     start = time.perf_counter()
     path = export_detector(detector, target, args.format)
     taken = time.perf_counter() - start

@@ -139,7 +139,7 @@ def model_and_loader(cfg: Config, args: argparse.Namespace, distributed: bool) -
     """The model on its weights, and the test set's loader."""
     from cvcore.cnn import fuse_conv_bn
     from cvcore.runner import init_searched_model, load_checkpoint
-    from detcore.apis.checks import check_num_classes
+    from detcore.apis.checks import check_metrics, check_num_classes
     from detcore.apis.classes import names_in_checkpoint, needs_names, settle_classes
     from detcore.apis.train.detector import validation_loader
     from detcore.models import build_detector
@@ -147,6 +147,7 @@ def model_and_loader(cfg: Config, args: argparse.Namespace, distributed: bool) -
     if needs_names(cfg):
         settle_classes(cfg, names_in_checkpoint(args.checkpoint))
     loader = validation_loader(cfg, distributed, split="test")
+    check_metrics(loader.dataset, args.eval)
     cfg["model"]["train_cfg"] = None
     model = build_detector(cfg["model"], test_cfg=cfg.get("test_cfg"))
     init_searched_model(model, cfg.get("custom_hooks"))
@@ -165,7 +166,7 @@ def exported_results(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
         DetcoreError: An option asks for what only a checkpoint can do.
         ClassMismatchError: The file finds other classes than the data set has.
     """
-    from detcore.apis.checks import check_class_names
+    from detcore.apis.checks import check_class_names, check_metrics
     from detcore.apis.classes import needs_names, settle_classes
     from detcore.apis.device import choose_device
     from detcore.apis.test import single_gpu_test
@@ -181,6 +182,7 @@ def exported_results(cfg: Config, args: argparse.Namespace) -> tuple[Any, Any]:
     if needs_names(cfg):
         settle_classes(cfg, list(model.CLASSES or ()))
     loader = validation_loader(cfg, distributed=False, split="test")
+    check_metrics(loader.dataset, args.eval)
     check_class_names(args.checkpoint, model.CLASSES, loader.dataset.CLASSES)
     wrapped = wrap_model(model, cfg, distributed=False)
     results = single_gpu_test(wrapped, loader, args.show, args.show_dir, args.show_score_thr)

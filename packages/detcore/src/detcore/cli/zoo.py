@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,7 +105,13 @@ def print_titles(titles: Mapping[str, str], console: Console) -> None:
     if width + 2 + max(map(len, titles.values()), default=0) <= console.width:
         lines = [f"{name:<{width}}  {title}" for name, title in titles.items()]
     else:
-        lines = [f"{name}\n    {title}" for name, title in titles.items()]
+        folded = {
+            name: textwrap.fill(
+                title, console.width, initial_indent="    ", subsequent_indent="    "
+            )
+            for name, title in titles.items()
+        }
+        lines = [f"{name}\n{title}" for name, title in folded.items()]
     for line in lines:
         console.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
 

@@ -78,6 +78,7 @@ class CustomDataset(Dataset):
     MIN_SIZE: ClassVar[int] = 32  # pixels; training images with a shorter side are left out
 
     flag: np.ndarray  # (len(self),) uint8: 1 for images wider than high; training only
+    METRICS: ClassVar[tuple[str, ...]] = ("mAP", "recall")  # that `evaluate` beside it knows
     class_figures: dict[str, ClassFigures]  # of the last evaluation: metric -> class -> figures
 
     def __init__(

@@ -51,11 +51,9 @@ def line_chart(
     """Lines over a grid, with a legend below for those that are not faint."""
     xs = [x for line in lines for x in line.xs]
     ys = [y for line in lines for y in line.ys]
-    x_ticks = ticks(min(xs, default=0.0), max(xs, default=1.0))
+    x_scale, x_ticks = _across(xs)
     y_ticks = ticks(*(y_range or (min([0.0, *ys]), max(ys, default=1.0))))
-    x_scale = _Scale(min(xs, default=0.0), _above(max(xs, default=1.0), xs), LEFT, WIDTH - RIGHT)
     y_scale = _Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
-    x_ticks = [tick for tick in x_ticks if x_scale.low <= tick <= x_scale.high]
     marks = [*_grid(x_ticks, y_ticks, x_scale, y_scale), *_labels(x_label, y_label)]
     coloured = [line for line in lines if not line.faint]
     for line in [line for line in lines if line.faint]:
@@ -137,9 +135,13 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
-def _above(high: float, values: Sequence[float]) -> float:
-    """The upper end of an axis; a little more where all values are one."""
-    return high if values and high > min(values) else high + 1.0
+def _across(xs: Sequence[float]) -> tuple[_Scale, list[float]]:
+    """The axis from the first to the last x and its ticks; a single x stands in the middle."""
+    low, high = min(xs, default=0.0), max(xs, default=1.0)
+    if low == high:
+        return _Scale(low - 1, high + 1, LEFT, WIDTH - RIGHT), [low]
+    inside = [tick for tick in ticks(low, high) if low <= tick <= high]
+    return _Scale(low, high, LEFT, WIDTH - RIGHT), inside
 
 
 def _grid(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cvcore import Config
-from cvcore.errors import hint
+from cvcore.errors import hint, requires
 from detcore.apis.inference.infer import init_detector
 from detcore.apis.test import single_gpu_test
 from detcore.apis.train.detector import validation_loader, wrap_model
@@ -108,10 +108,13 @@ def measure_robustness(
 
     Raises:
         DetcoreError: A corruption, a severity or the score is not known.
+        MissingExtraError: The extra ``corruptions`` is not installed.
     """
     names = corruption_names(corruptions)
     if bad := [severity for severity in severities if severity not in range(6)]:
         raise DetcoreError(f"severities are 0 to 5, not {bad[0]}")
+    if any(severities):  # known now, not after the clean evaluation
+        requires("imagecorruptions", extra="corruptions", distribution="detcore")
     model = wrap_model(init_detector(cfg, checkpoint), cfg, distributed=False)
     clean = None
     corrupted: dict[str, dict[int, float]] = {name: {} for name in names}

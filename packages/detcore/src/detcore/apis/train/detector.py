@@ -29,7 +29,7 @@ from cvcore.runner import (
     build_optimizer,
     build_runner,
 )
-from detcore.apis.checks import check_num_classes
+from detcore.apis.checks import check_metrics, check_num_classes
 from detcore.apis.device import choose_device
 from detcore.apis.hooks.figures import ClassFiguresHook
 from detcore.apis.reporting import commands_of, report_writer
@@ -220,6 +220,7 @@ def register_evaluation(
     loader = validation_loader(cfg, distributed)
     check_num_classes(model, loader.dataset)
     settings = dict(cfg.get("evaluation") or {})
+    check_metrics(loader.dataset, settings.get("metric"))
     settings.setdefault("by_epoch", cfg["runner"]["type"] != "IterBasedRunner")
     # Below the checkpoint hook, as users' hook orders expect of an EvalHook.
     hook: EvalHook

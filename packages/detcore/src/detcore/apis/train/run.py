@@ -32,7 +32,7 @@ from cvcore.runner import BaseRunner, init_searched_model
 from detcore.apis.classes import settle_classes
 from detcore.apis.train.detector import get_root_logger, train_detector
 from detcore.apis.train.start_checks import check_image_files
-from detcore.apis.train.startup import startup_table
+from detcore.apis.train.startup import startup_table, unseen_losses
 from detcore.datasets import build_dataset
 from detcore.datasets.image_files.bad_images import log_passed_over
 from detcore.models import build_detector
@@ -122,6 +122,8 @@ def set_up(cfg: Config, options: RunOptions) -> tuple[nn.Module, list[Any], str,
     model.CLASSES = datasets[0].CLASSES
     if rank == 0:
         logger.info("this run:\n%s", startup_table(cfg, model, datasets[0], world_size))
+        if unseen := unseen_losses(cfg, datasets[0], world_size):
+            logger.warning(unseen)
     meta = {
         "seed": seed,
         "exp_name": Path(cfg.filename).name if cfg.filename else "config",

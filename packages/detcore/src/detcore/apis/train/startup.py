@@ -9,7 +9,7 @@ from torch import nn
 
 from cvcore import Config
 from detcore.apis.device import choose_device
-from detcore.apis.measure.complexity import Complexity, complexity_of
+from detcore.apis.measure.complexity import complexity_of
 
 LONGEST_SIDE = 640  # pixels, of the image that computation is counted on: it takes a second or so
 
@@ -26,6 +26,7 @@ def startup_table(cfg: Config, model: nn.Module, dataset: Any, world_size: int) 
     rows = {
         "data": _data(cfg, dataset),
         "model": _model(cfg, model),
+        "cost": _cost(model),
         "schedule": _schedule(cfg, dataset, world_size),
         "batch": _batch(cfg, world_size),
         "device": _device(cfg, world_size),
@@ -33,7 +34,22 @@ def startup_table(cfg: Config, model: nn.Module, dataset: Any, world_size: int) 
         "work dir": str(cfg["work_dir"]),
     }
     width = max(map(len, rows))
-    return "\n".join(f"  {name:<{width}}  {what}" for name, what in rows.items())
+    return "\n".join(f"  {name:<{width}}  {what}" for name, what in rows.items() if what)
+
+
+def unseen_losses(cfg: Config, dataset: Any, world_size: int) -> str:
+    """What to change where an epoch is too short for a line of losses; empty where it is not."""
+    interval = (cfg.get("log_config") or {}).get("interval", 0)
+    if "max_epochs" not in cfg["runner"]:
+        return ""
+    per_epoch = _iterations_of_an_epoch(cfg, dataset, world_size)
+    if interval <= per_epoch:
+        return ""
+    return (
+        f"losses will not be logged: an epoch ends after {_number(per_epoch, 'iteration')}, and "
+        f"log_config.interval is {interval}; for a line an epoch: "
+        f"--cfg-options log_config.interval={per_epoch}"
+    )
 
 
 def _data(cfg: Config, dataset: Any) -> str:
@@ -50,18 +66,16 @@ def _model(cfg: Config, model: nn.Module) -> str:
     text = f"{cfg['model']['type']}, {parameters / 1e6:.1f} M parameters"
     if trained != parameters:
         text += f" ({trained / 1e6:.1f} M trained)"
-    counted = _counted(model)
-    if counted is not None:
-        height, width = counted.shape
-        text += f", {counted.flops / 1e9:.1f} GFLOPs at {width} x {height}"
     return text
 
 
-def _counted(model: nn.Module) -> Complexity | None:
+def _cost(model: nn.Module) -> str:
     try:
-        return complexity_of(model, LONGEST_SIDE * 3 // 5, LONGEST_SIDE)
+        counted = complexity_of(model, LONGEST_SIDE * 3 // 5, LONGEST_SIDE)
     except Exception:  # a model that needs more than pixels; a number in a table stops no run
-        return None
+        return ""
+    height, width = counted.shape
+    return f"{counted.flops / 1e9:.1f} GFLOPs for an image of {width} x {height}"
 
 
 def _schedule(cfg: Config, dataset: Any, world_size: int) -> str:
@@ -70,10 +84,14 @@ def _schedule(cfg: Config, dataset: Any, world_size: int) -> str:
     ending = f", lr {policy}" + (f", {_number(warm_up, 'iteration')} of warm-up" if warm_up else "")
     if "max_epochs" not in runner:
         return f"{_number(runner['max_iters'], 'iteration')}{ending}"
-    batch = cfg["data"].get("samples_per_gpu", 1) * world_size
-    per_epoch = -(-len(dataset) // batch)
+    per_epoch = _iterations_of_an_epoch(cfg, dataset, world_size)
     epochs, each = _number(runner["max_epochs"], "epoch"), _number(per_epoch, "iteration")
     return f"{epochs} of {each}{ending}"
+
+
+def _iterations_of_an_epoch(cfg: Config, dataset: Any, world_size: int) -> int:
+    batch = cfg["data"].get("samples_per_gpu", 1) * world_size
+    return max(-(-len(dataset) // batch), 1)
 
 
 def _number(count: int, what: str) -> str:

@@ -23,7 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", type=Path, help="folder to read")
     add("target", type=Path, help="folder to write")
-    add("--from", dest="source_format", choices=SOURCES, default="auto", help="format of source")
+    add(
+        "--from",
+        dest="source_format",
+        choices=SOURCES,
+        default="auto",
+        metavar="FORMAT",
+        help=f"format of source: {', '.join(SOURCES)}",
+    )
     add("--to", dest="target_format", choices=("coco", "yolo"), default="coco")
     add(
         "--images",

@@ -11,7 +11,7 @@ from functools import cached_property
 from logging import WARNING, Logger
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,7 +33,6 @@ from detcore.evaluation.coco import CocoFigures, CocoObjects, evaluate_coco
 from detcore.evaluation.recall import eval_recalls
 from detcore.registries import DATASETS
 
-METRICS = ("bbox", "segm", "proposal", "proposal_fast")
 _PROPOSAL_ITEMS = ("AR@100", "AR@300", "AR@1000", "AR_s@1000", "AR_m@1000", "AR_l@1000")
 _ITEMS = (*BOX_ITEMS, *_PROPOSAL_ITEMS)  # in the order of CocoFigures.stats()
 
@@ -51,6 +50,7 @@ class CocoDataset(CustomDataset):
         ClassMismatchError: A class is not among the file's categories.
     """
 
+    METRICS: ClassVar[tuple[str, ...]] = ("bbox", "segm", "proposal", "proposal_fast")
     CLASSES: Sequence[str] | None = class_names("coco")
     PALETTE: Sequence[tuple[int, int, int]] | None = distinct_colours(80)
 
@@ -289,7 +289,7 @@ class CocoDataset(CustomDataset):
         """
         metrics = [metric] if isinstance(metric, str) else list(metric)
         for name in metrics:
-            check_option("CocoDataset.evaluate", "metric", name, METRICS)
+            check_option("CocoDataset.evaluate", "metric", name, CocoDataset.METRICS)
         items = [metric_items] if isinstance(metric_items, str) else metric_items
         for item in items or ():
             check_option("CocoDataset.evaluate", "metric_items", item, _ITEMS)

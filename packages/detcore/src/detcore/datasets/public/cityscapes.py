@@ -35,6 +35,7 @@ class CityscapesDataset(CocoDataset):
     ``seg_prefix``, by default ``img_prefix`` with ``gtFine`` in place of ``leftImg8bit``.
     """
 
+    METRICS = ("cityscapes", *CocoDataset.METRICS)
     CLASSES = class_names("cityscapes")
     PALETTE = distinct_colours(8)
 

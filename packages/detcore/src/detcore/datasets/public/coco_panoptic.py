@@ -30,8 +30,6 @@ from detcore.evaluation.table import text_table
 from detcore.registries import DATASETS
 from detcore.structures.panoptic import id_to_rgb, rgb_to_id
 
-_METRICS = ("PQ", "bbox", "segm", "proposal", "proposal_fast")
-
 
 @DATASETS.register_module()
 class CocoPanopticDataset(CocoDataset):
@@ -50,6 +48,7 @@ class CocoPanopticDataset(CocoDataset):
 
     THING_CLASSES: Sequence[str] = class_names("coco")
     STUFF_CLASSES: Sequence[str] = class_names("coco_stuff")
+    METRICS = ("PQ", *CocoDataset.METRICS)
     CLASSES = (*THING_CLASSES, *STUFF_CLASSES)
     PALETTE = distinct_colours(len(CLASSES))
 
@@ -197,7 +196,9 @@ class CocoPanopticDataset(CocoDataset):
         del nproc
         metrics = [metric] if isinstance(metric, str) else list(metric)
         for name in metrics:
-            check_option("CocoPanopticDataset.evaluate", "metric", name, _METRICS)
+            check_option(
+                "CocoPanopticDataset.evaluate", "metric", name, CocoPanopticDataset.METRICS
+            )
         if jsonfile_prefix:
             self.results2json(results, jsonfile_prefix)
         figures: dict[str, Any] = OrderedDict()

@@ -21,7 +21,6 @@ from detcore.evaluation.lvis import evaluate_lvis
 from detcore.evaluation.table import text_table
 from detcore.registries import DATASETS
 
-_METRICS = ("bbox", "segm", "proposal", "proposal_fast")
 _COCO_2014 = re.compile(r"COCO_(?:train|val|test)2014_(\d+\.\w+)$")
 
 
@@ -33,6 +32,7 @@ class LVISV05Dataset(CocoDataset):
     otherwise. ``bbox`` and ``segm`` are evaluated by LVIS's rules, ``proposal`` by COCO's.
     """
 
+    METRICS = CocoDataset.METRICS
     CLASSES = None
     PALETTE = None
 
@@ -72,7 +72,7 @@ class LVISV05Dataset(CocoDataset):
         """
         metrics = [metric] if isinstance(metric, str) else list(metric)
         for name in metrics:
-            check_option("LVISDataset.evaluate", "metric", name, _METRICS)
+            check_option("LVISDataset.evaluate", "metric", name, LVISV05Dataset.METRICS)
         kind = coco_results.check_results(results, len(self), len(self.cat_ids))
         if jsonfile_prefix:
             self.results2json(results, jsonfile_prefix)

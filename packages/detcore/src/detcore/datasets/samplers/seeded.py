@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.data import Dataset, Sampler
 
 from cvcore.dist.seed import sample_randomness
+from cvcore.errors import CvcoreError
 from detcore.errors import DetcoreError
 
 Key = tuple[int, int]  # epoch, index
@@ -15,6 +16,17 @@ Key = tuple[int, int]  # epoch, index
 
 class SampleError(DetcoreError):
     """A sample cannot be made; the message names its index and file."""
+
+
+class BadSampleError(SampleError):
+    """A sample cannot be made, and what was raised says all there is to say.
+
+    torch raises an error of a worker again with the worker's traceback before its message. That
+    helps with a transform that has a bug; of a file that cannot be read it says nothing.
+    """
+
+    def __str__(self) -> str:
+        return super().__str__().rpartition(f"{type(self).__name__}: ")[2].rstrip()
 
 
 class SeededDataset(Dataset):
@@ -41,7 +53,9 @@ class SeededDataset(Dataset):
                 return self.dataset[index]
         except Exception as error:
             where = f"sample {index}{_file_of(self.dataset, index)}"
-            raise SampleError(f"{where}: {type(error).__name__}: {error}") from error
+            known = isinstance(error, CvcoreError | OSError)
+            kind = BadSampleError if known else SampleError
+            raise kind(f"{where}: {type(error).__name__}: {error}") from error
 
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not found here; guard against lookups while unpickling.
