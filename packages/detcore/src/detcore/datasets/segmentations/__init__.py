@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from detcore.datasets.segmentations.collect import Collector, append_numbers, as_array
 from detcore.datasets.segmentations.flat import (
     MIN_NUMBERS,
     Segmentation,
     Segmentations,
-    flat_numbers,
     to_rle,
 )
 
-__all__ = ["MIN_NUMBERS", "Segmentation", "Segmentations", "flat_numbers", "to_rle"]
+__all__ = [
+    "MIN_NUMBERS",
+    "Collector",
+    "Segmentation",
+    "Segmentations",
+    "append_numbers",
+    "as_array",
+    "to_rle",
+]
