@@ -154,7 +154,7 @@ class Source:
         """Raise unless the ``bbox`` of each is four finite numbers."""
         values = self.column(annotations, "annotations", "bbox")
         numbers = array("d")
-        with contextlib.suppress(OverflowError, ValueError):
+        with contextlib.suppress(ValueError):
             append_boxes(numbers, values)
             if np.isfinite(as_array(numbers)).all():
                 return
@@ -196,7 +196,7 @@ def plain_id(value: Any) -> Hashable:
 def _are_numbers(masks: list[Any]) -> bool:
     try:
         Collector().add(masks)
-    except (OverflowError, TypeError, ValueError):
+    except (TypeError, ValueError):
         return False
     return True
 

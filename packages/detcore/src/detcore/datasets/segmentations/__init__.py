@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detcore.datasets.segmentations.collect import Collector, append_numbers, as_array
+from detcore.datasets.segmentations.collect import Collector, as_array
 from detcore.datasets.segmentations.flat import (
     MIN_NUMBERS,
     Segmentation,
@@ -15,7 +15,6 @@ __all__ = [
     "Collector",
     "Segmentation",
     "Segmentations",
-    "append_numbers",
     "as_array",
     "to_rle",
 ]

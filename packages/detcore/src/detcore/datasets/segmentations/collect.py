@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -27,8 +27,7 @@ class Collector:
         """Append masks: for each annotation a list of polygons, a run-length object, or None.
 
         Raises:
-            OverflowError: A whole number is larger than any float.
-            TypeError: A polygon holds something that is no number.
+            TypeError: A polygon holds something that is no number, or too large for a float.
         """
         polygons = items
         if not set(map(type, items)) <= {list}:
@@ -42,7 +41,7 @@ class Collector:
         flat = list(chain.from_iterable(polygons))
         self._polygons.extend(map(len, polygons))
         self._lengths.extend(map(len, flat))
-        append_numbers(self._numbers, flat)
+        _append_numbers(self._numbers, flat)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything so far, by the names that `Segmentations` has for it."""
@@ -58,15 +57,28 @@ class Collector:
         }
 
 
-def append_numbers(numbers: array[float], lists: Iterable[list[float]]) -> None:
+class _Packers(dict[int, Callable[..., bytes]]):
+    """Number of floats -> what turns so many into bytes."""
+
+    def __missing__(self, number: int) -> Callable[..., bytes]:
+        self[number] = struct.Struct(f"{number}d").pack
+        return self[number]
+
+
+_PACKERS = _Packers()
+
+
+def _append_numbers(numbers: array[float], lists: Iterable[list[float]]) -> None:
     """Append the numbers of all lists, one after the other.
 
     Raises:
-        OverflowError: A whole number is larger than any float.
-        TypeError: Something is no list, or no number.
+        TypeError: Something is no number, or a whole one that is larger than any float.
     """
-    # A list at a time takes a third of what a number at a time does.
-    deque(map(numbers.fromlist, lists), maxlen=0)
+    # A list at a time takes a third of what a number at a time, or `array.fromlist`, does.
+    try:
+        numbers.frombytes(b"".join([_PACKERS[len(each)](*each) for each in lists]))
+    except struct.error as error:
+        raise TypeError(str(error)) from error
 
 
 def as_array(numbers: array[Any]) -> np.ndarray:
