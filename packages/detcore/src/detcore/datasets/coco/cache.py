@@ -109,9 +109,9 @@ class Cache:
     def store(self, records: CocoRecords, content: bytes) -> None:
         """Keep what was read from ``content``, before images are named; a full disk is no error."""
         path = self.path(len(content), fingerprint(content))
-        if path.exists():
-            return  # another process of the same run was first
         try:
+            if path.exists():
+                return  # another process of the same run was first
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as file:
                 write_records(records, file)
