@@ -21,7 +21,8 @@ from detcore.datasets.base import CustomDataset
 from detcore.datasets.classes.palette import distinct_colours
 from detcore.datasets.coco import results as coco_results
 from detcore.datasets.coco.api import COCO
-from detcore.datasets.coco.reader import CocoRecords, read_coco
+from detcore.datasets.coco.load import load_coco
+from detcore.datasets.coco.records import CocoRecords
 from detcore.datasets.coco.written import read_results
 from detcore.datasets.segmentations import to_rle
 from detcore.datasets.transforms.load import LoadAnnotations
@@ -81,8 +82,7 @@ class CocoDataset(CustomDataset):
 
     def _read_records(self, ann_file: str) -> CocoRecords:
         """The content of the annotation file."""
-        content = self.file_client.get(ann_file)
-        return read_coco(content, ann_file, need_annotations=not self.test_mode)
+        return load_coco(ann_file, self.file_client, need_annotations=not self.test_mode)
 
     def _names_in_file(self) -> list[str]:
         """Class names of the file, in the order of their ids."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -10,62 +10,35 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 
+from detcore.datasets.coco.blocks import split
+from detcore.datasets.coco.columns import Columns, compact_ids
+from detcore.datasets.coco.records import CocoRecords
 from detcore.datasets.coco.source import (
     ID,
     NUMBER,
     TEXT,
     Source,
     no_garbage_collection,
-    optional_column,
+    not_finite,
     parse_json,
+    plain_id,
 )
 from detcore.datasets.segmentations import Segmentations, to_rle
 from detcore.datasets.segmentations.run_lengths import covered_pixels
 from detcore.errors import AnnotationError
 
-__all__ = ["CocoRecords", "Segmentations", "read_coco", "to_rle"]
+__all__ = ["CocoRecords", "Segmentations", "parse_coco", "read_coco", "to_rle"]
 
+FileName = Callable[[dict[str, Any]], str]
 _LOST = "annotations: of an image that the file does not list"
+_FAULTS = (AnnotationError, KeyError, OverflowError, TypeError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
-class CocoRecords:
-    """The content of a COCO json; annotations are sorted by image, else in the file's order."""
-
-    images: list[dict[str, Any]]  # as in the file, with "filename" added
-    category_ids: list[Hashable]
-    category_names: list[str]
-    offsets: np.ndarray  # (I + 1,) int64: image i has the rows offsets[i]:offsets[i + 1]
-    ids: np.ndarray | list[Hashable]  # (A,) of the annotations: int64, or a list of text
-    categories: np.ndarray  # (A,) int64, positions in category_ids
-    boxes: np.ndarray  # (A, 4) float64, x y width height in pixels
-    areas: np.ndarray  # (A,) float64, square pixels
-    crowd: np.ndarray  # (A,) bool
-    ignore: np.ndarray  # (A,) bool
-    segmentations: Segmentations
-    left_out: dict[str, int]  # reason -> annotations that belong to nothing in the file
-    category_records: list[dict[str, Any]]  # as in the file, in the order of category_ids
-    unmasked: np.ndarray  # (A,) bool: the key segmentation is absent or null
-    derived: dict[str, int]  # key -> annotations that lack it, so that a value was worked out
-
-    @property
-    def image_of(self) -> np.ndarray:
-        """(A,) int64, the position of each annotation's image."""
-        return np.repeat(np.arange(len(self.images)), np.diff(self.offsets))
-
-    def names_by_id(self) -> list[str]:
-        """The names of the categories in the order of their ids, text after numbers."""
-        pairs = zip(self.category_ids, self.category_names, strict=True)
-        ordered = sorted(pairs, key=lambda pair: (isinstance(pair[0], str), pair[0]))
-        return [name for _, name in ordered]
-
-
-@no_garbage_collection()
 def read_coco(
     content: bytes | str | dict[str, Any],
     file: str,
     need_annotations: bool = True,
-    file_name: Callable[[dict[str, Any]], str] | None = None,
+    file_name: FileName | None = None,
 ) -> CocoRecords:
     """Parse and check a COCO json.
 
@@ -78,6 +51,27 @@ def read_coco(
     Raises:
         AnnotationError: not json, not COCO, a key is missing, or ids are not unique.
     """
+    records, names = parse_coco(content, file, need_annotations, file_name)
+    records.name_images(names)
+    return records
+
+
+@no_garbage_collection()
+def parse_coco(
+    content: bytes | str | dict[str, Any],
+    file: str,
+    need_annotations: bool = True,
+    file_name: FileName | None = None,
+) -> tuple[CocoRecords, list[str]]:
+    """As `read_coco`, with the names that images are to have beside them."""
+    source = Source(file)
+    parts = split(content) if isinstance(content, bytes) else None
+    if parts is not None:
+        try:
+            head = _head(source, parts[0], file_name)
+            return _records(source, head, parts[1]), head.names
+        except _FAULTS:
+            pass  # The whole document tells what is wrong, if it is not only unusual.
     data = content if isinstance(content, dict) else parse_json(content, file)
     for key in ("images", "categories", *(["annotations"] if need_annotations else [])):
         if not isinstance(data.get(key), list):
@@ -86,109 +80,145 @@ def read_coco(
                 f"found {', '.join(map(repr, data)) or 'no keys'}. COCO files hold images, "
                 "annotations and categories"
             )
-    source = Source(file)
+    head = _head(source, data, file_name)
+    annotations = _sound(source, data.get("annotations", []), head)
+    lost = len(data.get("annotations", [])) - len(annotations)
+    return _records(source, head, [annotations], lost), head.names
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a document says of images and categories."""
+
+    images: list[dict[str, Any]]
+    names: list[str]  # of the images' files
+    image_places: dict[Hashable, int]
+    categories: list[dict[str, Any]]
+    category_places: dict[Hashable, int]
+
+
+def _head(source: Source, data: dict[str, Any], file_name: FileName | None) -> _Head:
+    """Images and categories, checked."""
     for part in ("images", "categories", "annotations"):
         source.records(data.get(part, []), part)
-    images = [dict(image) for image in data["images"]]
+    images, categories = [dict(image) for image in data["images"]], data["categories"]
     image_ids = source.column(images, "images", "id", ID)
     for key in ("width", "height"):
         for place, value in enumerate(source.column(images, "images", key, NUMBER)):
             if value < 0:
                 raise AnnotationError(
-                    f"{file}: images[{place}].{key} (id {image_ids[place]}) is {value}; "
+                    f"{source.file}: images[{place}].{key} (id {image_ids[place]}) is {value}; "
                     "it should be the image's size in pixels"
                 )
-    names = (
-        [file_name(i) for i in images]
-        if file_name
-        else source.column(images, "images", "file_name", TEXT)
-    )
-    for image, name in zip(images, names, strict=True):
-        image["filename"] = name
-    category_ids = source.column(data["categories"], "categories", "id", ID)
-    source.column(data["categories"], "categories", "name", TEXT)
+    names = names_of(images, source.file, file_name)
+    category_ids = source.column(categories, "categories", "id", ID)
+    source.column(categories, "categories", "name", TEXT)
     source.unique(image_ids, "images")
     source.unique(category_ids, "categories")
-    return _annotations(
-        source, data.get("annotations", []), images, image_ids, category_ids, data["categories"]
-    )
+    return _Head(images, names, _place_of(image_ids), categories, _place_of(category_ids))
 
 
-def _annotations(
-    source: Source,
-    annotations: list[dict[str, Any]],
-    images: list[dict[str, Any]],
-    image_ids: list[Hashable],
-    category_ids: list[Hashable],
-    categories: list[dict[str, Any]],
-) -> CocoRecords:
+def names_of(images: list[dict[str, Any]], file: str, file_name: FileName | None) -> list[str]:
+    """The path of every image.
+
+    Raises:
+        AnnotationError: One has no name.
+    """
+    if file_name is not None:
+        return [file_name(image) for image in images]
+    return Source(file).column(images, "images", "file_name", TEXT)
+
+
+def _place_of(ids: list[Hashable]) -> dict[Hashable, int]:
+    return {value: place for place, value in enumerate(ids)}
+
+
+def _sound(source: Source, annotations: list[dict[str, Any]], head: _Head) -> list[dict[str, Any]]:
+    """The annotations of images that are listed, by image; raises at the first fault."""
     ids = source.column(annotations, "annotations", "id", ID)
     source.unique(ids, "annotations")
-    of_image = _places(source.column(annotations, "annotations", "image_id", ID), image_ids)
-    named = source.column(annotations, "annotations", "category_id", ID)
-    of_category = _places(named, category_ids)
-    source.known(of_category, ids, named, "categories")
-    boxes = source.boxes(annotations)
-    lost = int((of_image < 0).sum())
-    rows = np.argsort(of_image, kind="stable")[lost:]
-    kept, kept_ids = _at(annotations, rows), _at(ids, rows)
-    owners = of_image[rows]
-    segmentations = optional_column(kept, "segmentation")
-    source.check_segmentations(kept, segmentations)
-    masks = _masks(source.file, segmentations, kept, images, owners)
-    crowd = optional_column(kept, "iscrowd")
-    areas, num_derived = _areas(kept, segmentations, boxes[rows], images, owners)
-    derived = {"area": num_derived, "iscrowd": crowd.count(None)}
-    return CocoRecords(
-        images=images,
-        category_ids=category_ids,
-        category_names=[category["name"] for category in categories],
-        offsets=np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(images)))]),
-        ids=_compact(kept_ids),
-        categories=of_category[rows],
-        boxes=boxes[rows],
-        areas=areas,
-        crowd=np.fromiter(map(bool, crowd), bool, len(kept)),
-        ignore=np.fromiter(map(bool, optional_column(kept, "ignore")), bool, len(kept)),
-        segmentations=masks,
-        left_out={_LOST: lost} if lost else {},
-        unmasked=np.fromiter((item is None for item in segmentations), bool, len(kept)),
-        derived={key: count for key, count in derived.items() if count},
-        category_records=categories,
-    )
+    owners = _places(source.column(annotations, "annotations", "image_id", ID), head.image_places)
+    named = source.column(annotations, "annotations", "category_id")
+    source.known(_places(named, head.category_places), ids, named, "categories")
+    source.check_boxes(annotations)
+    rows = np.argsort(owners, kind="stable")[int((owners < 0).sum()) :]
+    kept = [annotations[row] for row in rows.tolist()]
+    source.check_segmentations(kept)
+    return kept
 
 
-def _places(values: list[Hashable], ids: list[Hashable]) -> np.ndarray:
-    """(len(values),) int64, where each stands among the ids; -1 for those that do not."""
-    place_of = {value: place for place, value in enumerate(ids)}
+def _places(values: list[Hashable], place_of: dict[Hashable, int]) -> np.ndarray:
+    """(len(values),) int64, where each stands; -1 for those that do not."""
     return np.fromiter(map(place_of.get, values, repeat(-1)), np.int64, len(values))
 
 
-def _at(items: list[Any], rows: np.ndarray) -> list[Any]:
-    """The items at these places."""
-    if np.array_equal(rows, np.arange(len(items))):  # as most files have them
-        return items
-    return [items[row] for row in rows.tolist()]
+def _records(
+    source: Source, head: _Head, blocks: Iterable[list[dict[str, Any]]], lost: int = 0
+) -> CocoRecords:
+    """The annotations of all blocks, by image.
+
+    Raises:
+        AnnotationError: A mask has a number that is not finite, or is not of its image's size.
+        KeyError, OverflowError, TypeError, ValueError: As of `Columns.add`; or ids come twice, a
+            category is not listed, a box is not finite.
+    """
+    columns = Columns(head.image_places, head.category_places)
+    for block in blocks:
+        columns.add(block)
+    ids, boxes, flags = columns.ids(), columns.boxes(), columns.flags()
+    owners, categories = columns.places()
+    if not (_are_unique(ids) and np.isfinite(boxes).all() and (categories >= 0).all()):
+        raise ValueError("annotations contradict each other, or the categories")
+    masks, areas = Segmentations(columns.segmentations.arrays()), columns.areas()
+    if not (owners[:-1] <= owners[1:]).all() or (owners < 0).any():
+        lost += int((owners < 0).sum())
+        rows = np.argsort(owners, kind="stable")[int((owners < 0).sum()) :]
+        ids = ids[rows] if isinstance(ids, np.ndarray) else compact_ids([ids[i] for i in rows])
+        owners, categories, boxes, areas = owners[rows], categories[rows], boxes[rows], areas[rows]
+        flags = {name: flag[rows] for name, flag in flags.items()}
+        masks = masks.take(rows)
+    _check_masks(source.file, masks, ids, head.images, owners)
+    derived = {
+        "area": _work_out(areas, masks, boxes, head.images, owners),
+        "iscrowd": int(flags["uncounted"].sum()),
+    }
+    per_image = np.bincount(owners, minlength=len(head.images))
+    return CocoRecords(
+        images=head.images,
+        category_ids=list(head.category_places),
+        category_names=[category["name"] for category in head.categories],
+        offsets=np.concatenate([[0], np.cumsum(per_image)]),
+        ids=ids,
+        categories=categories,
+        boxes=boxes,
+        areas=areas,
+        crowd=flags["crowd"],
+        ignore=flags["ignore"],
+        segmentations=masks,
+        left_out={_LOST: lost} if lost else {},
+        category_records=head.categories,
+        unmasked=flags["unmasked"],
+        derived={key: count for key, count in derived.items() if count},
+    )
 
 
-def _masks(
+def _are_unique(ids: np.ndarray | list[Hashable]) -> bool:
+    if isinstance(ids, np.ndarray):
+        return bool((ids[:-1] < ids[1:]).all()) or len(np.unique(ids)) == len(ids)
+    return len(set(ids)) == len(ids)
+
+
+def _check_masks(
     file: str,
-    segmentations: list[Any],
-    annotations: list[dict[str, Any]],
+    masks: Segmentations,
+    ids: np.ndarray | list[Hashable],
     images: list[dict[str, Any]],
     owners: np.ndarray,
-) -> Segmentations:
-    """The masks as arrays; raises where one has no numbers or is not of its image's size."""
-    try:
-        masks = Segmentations(segmentations)
-        bad = np.flatnonzero(~masks.finite())
-    except (OverflowError, TypeError, ValueError):
-        bad = np.array([row for row, item in enumerate(segmentations) if not _has_numbers(item)])
+) -> None:
+    """Raise where a mask has a number that is not finite, or is not of its image's size."""
+    bad = np.flatnonzero(~masks.finite())
     if len(bad):
-        raise AnnotationError(
-            f"{file}: {len(bad)} annotations have a segmentation with something that is no finite "
-            f"number, the first is annotation {annotations[bad[0]]['id']!r}; correct or remove it"
-        )
+        raise not_finite(file, len(bad), plain_id(ids[bad[0]]))
     rows, sizes, texts = masks.run_lengths()
     extent = np.array(
         [(images[i]["height"], images[i]["width"]) for i in owners[rows].tolist()], dtype=np.int64
@@ -200,48 +230,26 @@ def _masks(
         height, width = extent[first].tolist()
         raise AnnotationError(
             f"{file}: {len(wrong)} run-length masks are not of their image's size; the first is "
-            f"annotation {annotations[rows[first]]['id']!r}: its size is {sizes[first].tolist()}, "
+            f"annotation {plain_id(ids[rows[first]])!r}: its size is {sizes[first].tolist()}, "
             f"its runs add up to {totals[first]} pixels, and the image has the height {height} and "
             f"width {width} ({height * width} pixels); write the mask anew from the image"
         )
-    return masks
 
 
-def _compact(ids: list[Hashable]) -> np.ndarray | list[Hashable]:
-    """Numbers as an array; an int of the json would keep the memory about it from being freed."""
-    array = np.array(ids)
-    return array if array.dtype.kind == "i" else ids
-
-
-def _has_numbers(item: Any) -> bool:
-    if not isinstance(item, list):
-        return True
-    return all(isinstance(n, int | float) for polygon in item for n in polygon)
-
-
-def _areas(
-    annotations: list[dict[str, Any]],
-    segmentations: list[Any],
+def _work_out(
+    areas: np.ndarray,
+    masks: Segmentations,
     boxes: np.ndarray,
     images: list[dict[str, Any]],
     owners: np.ndarray,
-) -> tuple[np.ndarray, int]:
-    """(A,) the stated areas, and how many are not; those are of the mask, else of the box."""
-    stated = optional_column(annotations, "area")
-    if not set(map(type, stated)) <= {int, float}:
-        stated = [_number(value) for value in stated]
-    areas = np.fromiter(stated, np.float64, len(stated))
+) -> int:
+    """Put areas in the place of NaN, of the mask or else of the box; gives their number."""
     missing = np.flatnonzero(np.isnan(areas)).tolist()
     for row in missing:
-        if segmentations[row]:
-            image = images[owners[row]]
-            areas[row] = float(
-                rle.area(to_rle(segmentations[row], image["height"], image["width"]))
-            )
-        else:
+        mask = masks[row]
+        if mask is None:
             areas[row] = boxes[row, 2] * boxes[row, 3]
-    return areas, len(missing)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
+        else:
+            image = images[owners[row]]
+            areas[row] = float(rle.area(to_rle(mask, image["height"], image["width"])))
+    return len(missing)

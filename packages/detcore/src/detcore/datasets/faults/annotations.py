@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cvcore.errors import hint
-from detcore.datasets.coco.source import is_box, is_number, is_segmentation
+from detcore.datasets.coco.columns import is_number, is_segmentation
+from detcore.datasets.coco.source import is_box
 from detcore.datasets.faults.ledger import Ledger
 from detcore.datasets.image_files import is_outside, normalise_name
 from detcore.datasets.segmentations import MIN_NUMBERS

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from cvcore.log import print_log
 from detcore.datasets.coco import results as coco_results
 from detcore.datasets.coco.dataset import CocoDataset
-from detcore.datasets.coco.reader import CocoRecords, read_coco
+from detcore.datasets.coco.load import load_coco
+from detcore.datasets.coco.records import CocoRecords
 from detcore.errors import AnnotationError, check_option
 from detcore.evaluation.lvis import evaluate_lvis
 from detcore.evaluation.table import text_table
@@ -37,9 +38,11 @@ class LVISV05Dataset(CocoDataset):
     PALETTE = None
 
     def _read_records(self, ann_file: str) -> CocoRecords:
-        content = self.file_client.get(ann_file)
-        return read_coco(
-            content, ann_file, need_annotations=not self.test_mode, file_name=self._file_name
+        return load_coco(
+            ann_file,
+            self.file_client,
+            need_annotations=not self.test_mode,
+            file_name=self._file_name,
         )
 
     @staticmethod

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, pairwise
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,32 +20,51 @@ class Segmentations:
     being looked at; arrays are not.
 
     Args:
-        items: For each annotation a list of polygons, a run-length object, or None.
-
-    Raises:
-        TypeError: A polygon holds something that is no number.
+        arrays: As `Collector.arrays` gives them.
     """
 
-    def __init__(self, items: Sequence[Any]) -> None:
-        runs: list[tuple[int, Any]] = []
-        polygons: Sequence[Any] = items
-        if not set(map(type, items)) <= {list}:
-            polygons = [item if isinstance(item, list) else () for item in items]
-            # Comparing types, for asking a million items whether they are mappings takes its time.
-            runs = [
-                (row, item)
-                for row, item in enumerate(items)
-                if type(item) is not list and item is not None
-            ]
-        flat = list(chain.from_iterable(polygons))
-        self._first_polygon = _starts(polygons)
-        self._first_number = _starts(flat)
-        self._numbers = flat_numbers(flat)
-        counts = [_compressed(item) for _, item in runs]
-        self._run_rows = np.array([row for row, _ in runs], dtype=np.int64)
-        self._run_sizes = np.array([item["size"] for _, item in runs], np.int64).reshape(-1, 2)
-        self._first_character = _starts(counts)
-        self._characters = np.frombuffer(b"".join(counts), dtype=np.uint8)
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._first_polygon = arrays["first_polygon"]
+        self._first_number = arrays["first_number"]
+        self._numbers = arrays["numbers"]
+        self._run_rows = arrays["run_rows"]
+        self._run_sizes = arrays["run_sizes"]
+        self._first_character = arrays["first_character"]
+        self._characters = arrays["characters"]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What another object of the same masks can be made from."""
+        return {
+            "first_polygon": self._first_polygon,
+            "first_number": self._first_number,
+            "numbers": self._numbers,
+            "run_rows": self._run_rows,
+            "run_sizes": self._run_sizes,
+            "first_character": self._first_character,
+            "characters": self._characters,
+        }
+
+    def take(self, rows: np.ndarray) -> Segmentations:
+        """The masks of these rows, in their order."""
+        polygons, first_polygon = _parts(self._first_polygon, rows)
+        numbers, first_number = _parts(self._first_number, polygons)
+        place_of = np.full(len(self), -1)
+        place_of[self._run_rows] = np.arange(len(self._run_rows))
+        runs = place_of[rows]
+        run_rows = np.flatnonzero(runs >= 0)
+        runs = runs[run_rows]
+        characters, first_character = _parts(self._first_character, runs)
+        return Segmentations(
+            {
+                "first_polygon": first_polygon,
+                "first_number": first_number,
+                "numbers": self._numbers[numbers],
+                "run_rows": run_rows,
+                "run_sizes": self._run_sizes[runs],
+                "first_character": first_character,
+                "characters": self._characters[characters],
+            }
+        )
 
     def __len__(self) -> int:
         return len(self._first_polygon) - 1
@@ -89,31 +106,11 @@ class Segmentations:
         return self._run_rows, self._run_sizes, texts
 
 
-def flat_numbers(lists: Iterable[list[float]]) -> np.ndarray:
-    """(numbers,) float64 of all lists, one after the other.
-
-    Raises:
-        OverflowError: A whole number is larger than any float.
-        TypeError: Something is no list, or no number.
-    """
-    numbers = array("d")
-    # A list at a time takes a third of what a number at a time does.
-    deque(map(numbers.fromlist, lists), maxlen=0)
-    return np.frombuffer(numbers) if numbers else np.zeros(0)
-
-
-def _starts(parts: Sequence[Any]) -> np.ndarray:
-    """(len(parts) + 1,) int64: where each begins when all are put together."""
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-    return np.concatenate([[0], np.cumsum(lengths)])
-
-
-def _compressed(item: Mapping[str, Any]) -> bytes:
-    counts = item["counts"]
-    if isinstance(counts, list):
-        height, width = item["size"]
-        return rle.frPyObjects(dict(item), height, width)["counts"]
-    return counts.encode("ascii") if isinstance(counts, str) else bytes(counts)
+def _parts(starts: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the members of the chosen parts, and where each part begins among them."""
+    lengths = np.diff(starts)[chosen]
+    begins = np.concatenate([[0], np.cumsum(lengths)])
+    return np.arange(begins[-1]) + np.repeat(starts[:-1][chosen] - begins[:-1], lengths), begins
 
 
 def to_rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
