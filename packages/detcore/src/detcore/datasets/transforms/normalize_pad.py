@@ -11,19 +11,24 @@ import numpy as np
 from cvcore.image import normalize_into
 from detcore.datasets.transforms.color import Normalize
 from detcore.datasets.transforms.pad import Pad
+from detcore.datasets.transforms.reading_order import NormalizeAsRead, read_in_order
 
 Results = dict[str, Any]
 Transform = Callable[[Results], Results | None]
 
 
 def fused(transforms: Sequence[Transform]) -> Iterator[Transform]:
-    """The transforms in order, a `Normalize` with the `Pad` behind it as one."""
+    """The transforms in order, a `Normalize` with the `Pad` behind it as one.
+
+    What a sample is afterwards is the same; so is what transforms of others see meanwhile.
+    """
+    transforms = read_in_order(transforms)
     skip = False
     for transform, following in zip_longest(transforms, transforms[1:]):
         if skip:
             skip = False
         # Exact types: what a subclass does is its own.
-        elif type(transform) is Normalize and type(following) is Pad:
+        elif type(transform) in (Normalize, NormalizeAsRead) and type(following) is Pad:
             skip = True
             yield _NormalizeAndPad(transform, following)
         else:
