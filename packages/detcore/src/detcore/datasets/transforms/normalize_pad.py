@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -28,11 +28,15 @@ def fused(transforms: Sequence[Transform]) -> Iterator[Transform]:
         if skip:
             skip = False
         # Exact types: what a subclass does is its own.
-        elif type(transform) in (Normalize, NormalizeAsRead) and type(following) is Pad:
+        elif _is_normalize(transform) and type(following) is Pad:
             skip = True
             yield _NormalizeAndPad(transform, following)
         else:
             yield transform
+
+
+def _is_normalize(transform: Transform | None) -> TypeGuard[Normalize]:
+    return type(transform) in (Normalize, NormalizeAsRead)
 
 
 class _NormalizeAndPad:
