@@ -52,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
     for name in ("data", "targets"):
         add[name].add_argument("--ann-file", help="photographs; drawn scenes by default")
         add[name].add_argument("--img-prefix", help="their folder")
+    for name in ("data", "annotations"):
+        add[name].add_argument(
+            "--without-extras", action="store_true", help="ours as if `fast` were not installed"
+        )
     add["targets"].add_argument("--only", nargs="+", metavar="ROW", help="short names of rows")
     add["targets"].add_argument("--configs", type=Path, help="folder of the reference's configs")
     add["targets"].add_argument("--bccd", type=Path, help="folder of the blood cells")
@@ -109,14 +113,18 @@ def makers(args: argparse.Namespace, inputs: Inputs) -> Makers:
     if args.layer == "targets":
         return _target_makers(args, inputs)
     alone: Makers = {
-        "data": lambda: layers.pipeline(inputs, args.ann_file, args.img_prefix),
-        "annotations": lambda: layers.large_file(inputs, args.number),
+        "data": lambda: layers.pipeline(inputs, args.ann_file, args.img_prefix, _extras(args)),
+        "annotations": lambda: layers.large_file(inputs, args.number, _extras(args)),
         "evaluation": lambda: layers.evaluation(inputs, args.images, args.detections),
         "start-up": lambda: layers.start_up(inputs),
         "configs": lambda: layers.configs(args.folder),
         "training": lambda: layers.whole_training(inputs, args.bccd),
     }
     return {args.layer: alone[args.layer]}
+
+
+def _extras(args: argparse.Namespace) -> bool | None:
+    return False if args.without_extras else None
 
 
 def _model_row(args: argparse.Namespace, inputs: Inputs) -> Row:

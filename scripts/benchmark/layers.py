@@ -8,7 +8,8 @@ from typing import Any
 
 from scripts.benchmark.inputs import SHAPES, Inputs, ModelFiles
 from scripts.benchmark.large_file import CLASSES
-from scripts.benchmark.rows import OURS, Check, Figure, Row
+from scripts.benchmark.probes.extras import FAST
+from scripts.benchmark.rows import BASE, OURS, Check, Figure, Row
 
 OPERATORS = ("roi_align", "nms", "deform_conv", "assign", "assign-1000", "paste")
 PIPELINE_CONFIG = "mask_rcnn_r50_fpn_1x_coco"
@@ -105,31 +106,53 @@ def operators(names: tuple[str, ...] = OPERATORS) -> Iterator[Row]:
         )
 
 
-def pipeline(inputs: Inputs, ann_file: str | None, img_prefix: str | None) -> Row:
-    """Images a second through the training transforms, on drawn scenes by default."""
+def pipeline(
+    inputs: Inputs, ann_file: str | None, img_prefix: str | None, extras: bool | None = None
+) -> Row:
+    """Images a second through the training transforms, on drawn scenes by default.
+
+    Args:
+        inputs: Makes the files.
+        ann_file: Photographs.
+        img_prefix: Their folder.
+        extras: Ours has the extra `fast`, or what it installs is hidden; None takes what is there.
+    """
     if ann_file is None or img_prefix is None:
         drawn = inputs.photographs(40, (640, 480))
         config = inputs.pipeline(PIPELINE_CONFIG, drawn["ann_file"], drawn["img_prefix"], SHAPES)
     else:
         config = inputs.pipeline(PIPELINE_CONFIG, ann_file, img_prefix, names_in(Path(ann_file)))
     return Row(
-        "training pipeline of a Mask R-CNN",
+        _named("training pipeline of a Mask R-CNN", extras),
         "pipeline",
         {"config": config},
         (Figure("images_a_second", "images/s", "", 2.5, at_least=True),),
+        of_side=_hidden(extras),
     )
 
 
-def large_file(inputs: Inputs, number: int = 1_000_000) -> Row:
-    """A large COCO file as a training dataset, and in four workers of a loader."""
+def _named(work: str, extras: bool | None) -> str:
+    return {None: work, True: f"{work}, with the extra fast", False: f"{work}, no extras"}[extras]
+
+
+def _hidden(extras: bool | None) -> dict[str, dict[str, Any]]:
+    """Further arguments of our sides: the libraries that their probes cannot import."""
+    if extras is not False:
+        return {}
+    return {side: {"hidden": FAST} for side in (OURS, BASE)}
+
+
+def large_file(inputs: Inputs, number: int = 1_000_000, extras: bool | None = None) -> Row:
+    """A large COCO file as a training dataset, and in four workers; `extras` as of `pipeline`."""
     return Row(
-        f"a COCO file of {number:,} annotations,",
+        f"{_named(f'a COCO file of {number:,} annotations', extras)},",
         "annotations",
         {"ann_file": inputs.large_file(number), "classes": CLASSES},
         (
             Figure("seconds", "s", "building the dataset", 0.5),
             Figure("megabytes", "MB", "memory with four workers", 0.3),
         ),
+        of_side=_hidden(extras),
         most_pairs=3,
     )
 

@@ -57,8 +57,9 @@ def rows(
     found["start-up"] = partial(layers.start_up, inputs)
     if configs is not None:
         found["configs"] = partial(layers.configs, configs)
-    found["pipeline"] = partial(layers.pipeline, inputs, ann_file, img_prefix)
-    found["annotations"] = partial(layers.large_file, inputs)
+    for end, extras in (("", False), ("-fast", True)):
+        found[f"pipeline{end}"] = partial(layers.pipeline, inputs, ann_file, img_prefix, extras)
+        found[f"annotations{end}"] = partial(layers.large_file, inputs, extras=extras)
     found["evaluation"] = partial(layers.evaluation, inputs)
     if bccd is not None:
         found["whole-training"] = partial(layers.whole_training, inputs, bccd)

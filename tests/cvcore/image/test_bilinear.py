@@ -44,3 +44,24 @@ def test_it_is_within_a_grey_level_of_real_numbers(
     assert resized.shape == (size[1], size[0], *channels)
     assert resized.dtype == np.uint8
     assert np.abs(resized - expected).max() <= 1
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (2,), (3,), (4,), (5,)])
+def test_channels_are_resized_as_if_each_were_alone(channels: tuple[int, ...]) -> None:
+    draw = np.random.default_rng(0)
+    for height, width, new_height, new_width in draw.integers(1, 60, (20, 4)).tolist():
+        img = draw.integers(0, 256, (height, width, *channels), dtype=np.uint8)
+        resized = resize_bilinear_uint8(img, (new_width, new_height))
+        alone = [
+            resize_bilinear_uint8(np.ascontiguousarray(each), (new_width, new_height))
+            for each in np.moveaxis(img.reshape(height, width, -1), -1, 0)
+        ]
+        expected = np.stack(alone, axis=-1).reshape(resized.shape)
+        np.testing.assert_array_equal(resized, expected)
+
+
+def test_mirrored_views_are_resized_like_copies() -> None:
+    img = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    view = img[::-1, ::-1, ::-1]
+    expected = resize_bilinear_uint8(view.copy(), (41, 53))
+    np.testing.assert_array_equal(resize_bilinear_uint8(view, (41, 53)), expected)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from pycocotools import mask as rle
 
 _FIRST = 48  # the character that stands for 0
 _MORE, _SIGN, _BITS = 0x20, 0x10, 0x1F  # of the six bits of a character
@@ -36,6 +38,46 @@ def covered_pixels(counts: Sequence[bytes]) -> np.ndarray:
     np.add.at(totals, owner, numbers * part_of)
     totals[cut_short] = -1
     return totals
+
+
+def decode_window(run: Mapping[str, Any], box: Sequence[int]) -> np.ndarray:
+    """The part of a bitmap that has all its pixels, without the bitmap around it.
+
+    Args:
+        run: ``size``, (height, width), and ``counts`` in COCO's text form.
+        box: x, y, width and height in pixels of what is set.
+
+    Returns:
+        (box height, box width) uint8, contiguous.
+
+    Raises:
+        ValueError: The runs are not as many pixels as the bitmap has.
+    """
+    x, y, wide, high = box
+    height, width = run["size"]
+    runs = _runs(run["counts"])
+    if not len(runs) or runs.min() < 0 or runs.sum() != height * width:
+        bitmap: np.ndarray = rle.decode(dict(run))  # which says what is wrong
+        return np.ascontiguousarray(bitmap[y : y + high, x : x + wide])
+    # Runs go down the columns: nothing is set before the first one of the window, nor behind it.
+    runs[0] -= x * height
+    runs[-1] += wide * height - runs.sum()
+    bits = np.arange(len(runs)) % 2
+    columns = np.repeat(bits.astype(np.uint8), runs).reshape(wide, height)
+    return np.ascontiguousarray(columns[:, y : y + high].T)
+
+
+def _runs(counts: bytes | str) -> np.ndarray:
+    """(n,) int64 lengths of the runs, of unset pixels first; empty where the text is cut short."""
+    text = counts.encode("ascii") if isinstance(counts, str) else counts
+    characters = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - _FIRST
+    ends = np.flatnonzero((characters & _MORE) == 0)
+    if not len(ends) or ends[-1] != len(characters) - 1:
+        return np.zeros(0, dtype=np.int64)
+    runs = _numbers(characters, ends)
+    for each in (runs[1::2], runs[2::2]):  # differences to the one before the last
+        np.cumsum(each, out=each)
+    return runs
 
 
 def _numbers(characters: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from cvcore.errors import CvcoreError, ImageDecodeError
 from cvcore.fileio import FileClient
 from cvcore.image import imfrombytes, imread
 from detcore.datasets.segmentations import to_rle
+from detcore.datasets.segmentations.run_lengths import decode_window
 from detcore.errors import AnnotationError, OptionError
 from detcore.registries import PIPELINES
 from detcore.structures import BitmapMasks, PolygonMasks
@@ -278,12 +279,7 @@ def _rasterise(items: list[Any], height: int, width: int) -> BitmapMasks:
         return BitmapMasks([], height, width)
     runs = [to_rle(item, height, width) for item in items]
     boxes = rle.toBbox(runs).astype(np.int64)  # x, y, width, height of what is set
-    # One by one, so that a whole bitmap, of which little is kept, stays in the processor's cache;
-    # run lengths go down the columns, and only the window is turned to go along the rows.
-    parts = [
-        np.ascontiguousarray(rle.decode(run)[y : y + high, x : x + wide])
-        for run, (x, y, wide, high) in zip(runs, boxes.tolist(), strict=True)
-    ]
+    parts = [decode_window(run, box) for run, box in zip(runs, boxes.tolist(), strict=True)]
     return BitmapMasks.of_windows(Windows(parts, boxes[:, 1::-1], height, width))
 
 

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from cvcore.image import normalize_into
 from detcore.datasets.transforms.color import Normalize
 from detcore.datasets.transforms.pad import Pad
+from detcore.datasets.transforms.reading_order import NormalizeAsRead, read_in_order
 
 Results = dict[str, Any]
 Transform = Callable[[Results], Results | None]
 
 
 def fused(transforms: Sequence[Transform]) -> Iterator[Transform]:
-    """The transforms in order, a `Normalize` with the `Pad` behind it as one."""
+    """The transforms in order, a `Normalize` with the `Pad` behind it as one.
+
+    What a sample is afterwards is the same; so is what transforms of others see meanwhile.
+    """
+    transforms = read_in_order(transforms)
     skip = False
     for transform, following in zip_longest(transforms, transforms[1:]):
         if skip:
             skip = False
         # Exact types: what a subclass does is its own.
-        elif type(transform) is Normalize and type(following) is Pad:
+        elif _is_normalize(transform) and type(following) is Pad:
             skip = True
             yield _NormalizeAndPad(transform, following)
         else:
             yield transform
+
+
+def _is_normalize(transform: Transform | None) -> TypeGuard[Normalize]:
+    return type(transform) in (Normalize, NormalizeAsRead)
 
 
 class _NormalizeAndPad:

@@ -1,0 +1,58 @@
+"""Measuring ours as if the extra `fast` were not installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+from scripts.benchmark import cli, layers
+from scripts.benchmark.inputs import Inputs
+from scripts.benchmark.probes.extras import FAST, hide
+from scripts.benchmark.rows import BASE, OURS, REFERENCE, Row
+
+
+@pytest.fixture
+def inputs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Inputs:
+    """Files that nobody makes."""
+    monkeypatch.setattr(Inputs, "photographs", lambda *_: {"ann_file": "", "img_prefix": ""})
+    monkeypatch.setattr(Inputs, "pipeline", lambda *_: "config.py")
+    monkeypatch.setattr(Inputs, "large_file", lambda *_: "file.json")
+    return Inputs(tmp_path, lambda *_: {})
+
+
+def test_a_hidden_library_cannot_be_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "some_extra.py").write_text("")
+    (tmp_path / "another.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    hide(["some_extra"])
+    with pytest.raises(ImportError, match="some_extra is hidden"):
+        importlib.import_module("some_extra")
+    importlib.import_module("another")
+    with pytest.raises(RuntimeError, match="another"):
+        hide(["another"])
+
+
+@pytest.mark.parametrize("layer", ["data", "annotations"])
+def test_the_option_hides_them_from_our_sides_alone(inputs: Inputs, layer: str) -> None:
+    def row(*words: str) -> Row:
+        return cli.makers(cli.parser().parse_args([layer, *words]), inputs)[layer]()
+
+    without = row("--without-extras")
+    assert without.arguments_of(OURS)["hidden"] == without.arguments_of(BASE)["hidden"] == FAST
+    assert "hidden" not in without.arguments_of(REFERENCE)
+    assert "hidden" not in row().arguments_of(OURS)
+    assert without.name != row().name
+
+
+def test_targets_are_measured_without_the_extra_and_once_more_with_it(inputs: Inputs) -> None:
+    makers = cli.makers(cli.parser().parse_args(["targets"]), inputs)
+    for key in ("pipeline", "annotations"):
+        assert "no extras" in makers[key]().name
+        assert makers[key]().arguments_of(OURS)["hidden"] == FAST
+        assert "with the extra fast" in makers[f"{key}-fast"]().name
+    assert layers.pipeline(inputs, None, None, extras=True).of_side == {}
