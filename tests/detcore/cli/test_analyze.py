@@ -171,13 +171,13 @@ def test_two_evaluations_are_compared_class_by_class(
 def test_robustness_is_the_mean_over_corruptions(
     trained_run: Path, tiny_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The library is not installed here; a stand-in blackens the images at severity 5."""
+    """The library is not installed here; a stand-in turns images upside down at severity 5."""
     library = ModuleType("imagecorruptions")
     asked: set[tuple[str, int]] = set()
 
     def corrupt(image: np.ndarray, corruption_name: str, severity: int) -> np.ndarray:
         asked.add((corruption_name, severity))
-        return image if severity < 5 else np.zeros_like(image)
+        return image if severity < 5 else image[::-1].copy()
 
     library.corrupt = corrupt  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "imagecorruptions", library)
@@ -193,8 +193,8 @@ def test_robustness_is_the_mean_over_corruptions(
     for scores in found["corrupted"].values():
         assert scores["1"] == found["clean"]
         assert scores["5"] != found["clean"]
-    black = found["corrupted"]["fog"]["5"]
-    assert found["mean"] == pytest.approx((found["clean"] + black) / 2)
+    turned = found["corrupted"]["fog"]["5"]
+    assert found["mean"] == pytest.approx((found["clean"] + turned) / 2)
     assert found["relative"] == pytest.approx(found["mean"] / found["clean"])
 
 

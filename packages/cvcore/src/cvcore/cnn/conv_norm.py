@@ -124,12 +124,10 @@ class _ConvNorm(torch.autograd.Function):
         grad_weight = grad_scale = None
         if grad_scaled is not None:
             grad_scaled = grad_scaled.to(weight.dtype)
-        if for_scale:
             # Not by einsum, which turns both about for a matrix product of single rows.
-            grad_scale = (grad_scaled * weight).sum(dim=(1, 2, 3))
-        if for_weight:
-            grad_weight = grad_scaled.mul_(scale[:, None, None, None])
-        if for_shift:
+            grad_scale = (grad_scaled * weight).sum(dim=(1, 2, 3)) if for_scale else None
+            grad_weight = grad_scaled.mul_(scale[:, None, None, None]) if for_weight else None
+        if grad_shift is not None:
             grad_shift = grad_shift.to(scale.dtype)
         return grad_x, grad_weight, grad_scale, grad_shift, None, None
 
