@@ -21,9 +21,8 @@ _ALL_DIRECT = os.environ.get("CVCORE_DIRECT_CONV", "0") == "1"
 class Conv2d(nn.Conv2d):
     """``nn.Conv2d`` that chooses its way on a processor, in float32.
 
-    3x3 kernels of many channels go over large maps by ``winograd_conv2d``. Maps smaller than the
-    kernels leave the channels-last order, for turning the kernels costs more. In other precisions,
-    on other devices, and where it is traced or compiled, it is torch's own. Outputs and gradients
+    3x3 kernels of many channels go over large maps by ``winograd_conv2d``. In other precisions, on
+    other devices, and where it is traced or compiled, it is torch's own. Outputs and gradients
     differ from torch's by rounding, as they do between its own kernels for the two memory orders.
 
     Attributes:
@@ -36,8 +35,6 @@ class Conv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if goes_by_winograd(self, input):
             return winograd_conv2d(input, weight, bias)
-        if _may_choose(self, input) and weight.numel() > input.numel():
-            input = input.contiguous()
         return super()._conv_forward(input, weight, bias)
 
 
