@@ -21,7 +21,7 @@ _WINDOW = WINDOW_STEP + _KERNEL - 1
 # round half as much as with the usual 0, 1, -1, 2, -2, and as little as direct kernels do.
 _POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
 # Windows that are computed together: what they become stays in the processor's cache.
-_WINDOWS_AT_ONCE = 192
+_WINDOWS_AT_ONCE = 96
 
 
 def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -118,7 +118,7 @@ def _convolve(x: Tensor, kernels: Tensor) -> Tensor:
     grid = _Grid(x)
     whole = (len(x), outputs, grid.rows * WINDOW_STEP, grid.columns * WINDOW_STEP)
     out = torch.empty(whole, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    blocks = grid.blocks_of(out.permute(0, 2, 3, 1))
+    blocks = _blocks_of(out.permute(0, 2, 3, 1))
     for images, rows in grid.runs():
         windows = (of_window @ grid.windows(images, rows)).view(_WINDOW**2, -1, channels)
         found = to_outputs @ torch.bmm(windows, kernels).view(_WINDOW**2, -1)
@@ -135,12 +135,11 @@ def _correlate(x: Tensor, grad: Tensor) -> Tensor:
     to_outputs, of_kernel, of_window = _transforms(x.dtype)
     channels, outputs = x.shape[1], grad.shape[1]
     grid = _Grid(x)
-    blocks = grid.blocks_of(_padded(grad, grid.rows, grid.columns, border=0))
     kernels = x.new_zeros(_WINDOW**2, outputs, channels)
     for images, rows in grid.runs():
         windows = (of_window @ grid.windows(images, rows)).view(_WINDOW**2, -1, channels)
-        block = blocks[:, :, images, rows].reshape(WINDOW_STEP**2, -1)
-        wanted = (to_outputs.T @ block).view(_WINDOW**2, -1, outputs)
+        blocks = grid.blocks(grad, images, rows)
+        wanted = (to_outputs.T @ blocks).view(_WINDOW**2, -1, outputs)
         kernels.baddbmm_(wanted.transpose(1, 2), windows)
     gradient = kernels.view(_WINDOW**2, -1).T @ of_kernel
     return gradient.view(outputs, channels, _KERNEL, _KERNEL)
@@ -151,47 +150,66 @@ class _Grid:
 
     def __init__(self, x: Tensor) -> None:
         self.rows, self.columns = (-(-size // WINDOW_STEP) for size in x.shape[2:])
-        padded = _padded(x, self.rows, self.columns, border=1)
-        image, row, column, channel = padded.stride()
-        self._windows = padded.as_strided(
-            (_WINDOW, _WINDOW, len(x), self.rows, self.columns, x.shape[1]),
-            (row, column, image, row * WINDOW_STEP, column * WINDOW_STEP, channel),
-        )
-        self._images = len(x)
+        self._map = x.permute(0, 2, 3, 1)
 
     def runs(self) -> Iterator[tuple[slice, slice]]:
         """Images and rows of windows that are computed together."""
         at_once = _WINDOWS_AT_ONCE * torch.get_num_threads()
         images = max(1, at_once // (self.rows * self.columns))
         rows = max(1, at_once // self.columns)
-        for image in range(0, self._images, images):
+        for image in range(0, len(self._map), images):
             for row in range(0, self.rows, rows):
-                yield slice(image, image + images), slice(row, row + rows)
+                yield slice(image, image + images), slice(row, min(row + rows, self.rows))
 
     def windows(self, images: slice, rows: slice) -> Tensor:
         """(36, windows * c) numbers of some windows, each number of a window in a row."""
-        return self._windows[:, :, images, rows].reshape(_WINDOW**2, -1)
+        strip = _padded(self._map[images], rows, self.columns, border=1)
+        image, row, column, channel = strip.stride()
+        windows = strip.as_strided(
+            (_WINDOW, _WINDOW, len(strip), rows.stop - rows.start, self.columns, strip.shape[3]),
+            (row, column, image, row * WINDOW_STEP, column * WINDOW_STEP, channel),
+        )
+        return windows.reshape(_WINDOW**2, -1)
 
-    def blocks_of(self, out: Tensor) -> Tensor:
-        """(4, 4, n, rows, columns, k) view of a dense (n, 4 * rows, 4 * columns, k) map."""
-        split = out.view(len(out), self.rows, WINDOW_STEP, self.columns, WINDOW_STEP, -1)
-        return split.permute(2, 4, 0, 1, 3, 5)
+    def blocks(self, grad: Tensor, images: slice, rows: slice) -> Tensor:
+        """(16, windows * k) gradients (n, k, h, w) of some windows' outputs."""
+        strip = _padded(grad.permute(0, 2, 3, 1)[images], rows, self.columns, border=0)
+        return _blocks_of(strip).reshape(WINDOW_STEP**2, -1)
 
 
-def _padded(x: Tensor, rows: int, columns: int, border: int) -> Tensor:
-    """(n, height, width, c) of (n, c, h, w): whole blocks and zeros around them."""
-    n, channels, height, width = x.shape
-    full = (rows * WINDOW_STEP + 2 * border, columns * WINDOW_STEP + 2 * border)
-    x = x.permute(0, 2, 3, 1)
-    if full == (height, width):
-        return x.contiguous()
-    padded = x.new_empty(n, *full, channels)
-    inner_rows, inner_columns = slice(border, border + height), slice(border, border + width)
-    padded[:, :border] = 0
-    padded[:, border + height :] = 0
-    padded[:, inner_rows, :border] = 0
-    padded[:, inner_rows, border + width :] = 0
-    padded[:, inner_rows, inner_columns] = x
+def _blocks_of(whole: Tensor) -> Tensor:
+    """(4, 4, n, rows, columns, k) view of (n, 4 * rows, 4 * columns, k), dense in its rows."""
+    n, height, width, channels = whole.shape
+    steps = (height // WINDOW_STEP, WINDOW_STEP, width // WINDOW_STEP, WINDOW_STEP)
+    return whole.view(n, *steps, channels).permute(2, 4, 0, 1, 3, 5)
+
+
+def _padded(whole: Tensor, rows: slice, columns: int, border: int) -> Tensor:
+    """Whole blocks of some rows of blocks, with what is beside them and zeros outside the map.
+
+    Args:
+        whole: (n, h, w, c).
+        rows: Of blocks.
+        columns: Of blocks, of the whole map.
+        border: Pixels beside the blocks.
+
+    Returns:
+        (n, 4 * rows + 2 * border, 4 * columns + 2 * border, c)
+    """
+    n, height, width, channels = whole.shape
+    top, bottom = rows.start * WINDOW_STEP - border, rows.stop * WINDOW_STEP + border
+    above, below = max(0, -top), max(0, bottom - height)
+    inside = whole[:, top + above : bottom - below]
+    wide = columns * WINDOW_STEP + 2 * border
+    if wide == width and not above and not below:
+        return inside.contiguous()
+    padded = whole.new_empty(n, bottom - top, wide, channels)
+    last = bottom - top - below
+    padded[:, :above] = 0
+    padded[:, last:] = 0
+    padded[:, above:last, :border] = 0
+    padded[:, above:last, border + width :] = 0
+    padded[:, above:last, border : border + width] = inside
     return padded
 
 
