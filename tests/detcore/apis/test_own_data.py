@@ -83,6 +83,32 @@ def test_what_the_user_sets_has_the_last_word(scenes: Path, tmp_path: Path) -> N
     assert not any("losses are logged" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "interval", "line"),
+    [
+        (12, 3, None),
+        (10, 2, "evaluation every 2 epochs instead of 3, so that the last one is evaluated"),
+        (1, 1, "evaluation every epoch instead of 3, so that the last one is evaluated"),
+    ],
+)
+def test_the_last_epoch_is_evaluated(
+    epochs: int, interval: int, line: str | None, scenes: Path, tmp_path: Path
+) -> None:
+    wish = OwnData(
+        folder=scenes, model="faster_rcnn_r18_fpn_bccd", work_dir=tmp_path, epochs=epochs
+    )
+    cfg, lines = own_data_config(wish)
+    assert cfg["evaluation"]["interval"] == interval
+    assert [each for each in lines if each.startswith("evaluation")] == ([line] if line else [])
+
+
+def test_the_users_interval_of_evaluation_is_kept(scenes: Path, tmp_path: Path) -> None:
+    overrides = {"evaluation.interval": 5}
+    wish = OwnData(folder=scenes, work_dir=tmp_path, epochs=12, overrides=overrides)
+    cfg, _ = own_data_config(wish)
+    assert cfg["evaluation"]["interval"] == 5
+
+
 def test_an_undivided_folder_is_divided_in_the_work_dir(undivided: Path, tmp_path: Path) -> None:
     cfg, lines = own_data_config(OwnData(folder=undivided, work_dir=tmp_path / "run"))
     counts = []

@@ -80,6 +80,8 @@ def own_data_config(wish: OwnData, *, trust: bool = False) -> tuple[Config, list
         lines += _shorten_warm_up(cfg, per_epoch)
         if "log_config.interval" not in (wish.overrides or {}):
             lines += _log_in_every_epoch(cfg, per_epoch)
+        if "evaluation.interval" not in (wish.overrides or {}):
+            lines += _evaluate_at_the_end(cfg)
     return cfg, lines
 
 
@@ -200,3 +202,15 @@ def _log_in_every_epoch(cfg: Config, per_epoch: int) -> list[str]:
         return []
     cfg["log_config"]["interval"] = per_epoch
     return [f"losses are logged every {per_epoch} iterations, once an epoch, instead of {before}"]
+
+
+def _evaluate_at_the_end(cfg: Config) -> list[str]:
+    """The last epoch is evaluated too, or a run ends without figures of what it gave."""
+    epochs, evaluation = cfg["runner"]["max_epochs"], cfg.get("evaluation") or {}
+    before = evaluation.get("interval", 1)
+    if not isinstance(before, int) or before < 1 or epochs % before == 0:
+        return []
+    interval = max(each for each in range(1, before + 1) if epochs % each == 0)
+    cfg["evaluation"] = {**evaluation, "interval": interval}
+    unit = "epoch" if interval == 1 else f"{interval} epochs"
+    return [f"evaluation every {unit} instead of {before}, so that the last one is evaluated"]
