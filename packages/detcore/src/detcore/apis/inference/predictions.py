@@ -154,7 +154,8 @@ class Predictions(Sequence[Prediction]):
 
     def __repr__(self) -> str:
         lines = [f"  {item.source or f'picture {i}'}: {item}" for i, item in enumerate(self)]
-        return "\n".join([f"Predictions of {len(self)} pictures:", *lines])
+        pictures = "1 picture" if len(self) == 1 else f"{len(self)} pictures"
+        return "\n".join([f"Predictions of {pictures}:", *lines])
 
     def save(self, path: str | Path) -> list[Path]:
         """Write every picture with its objects drawn on.
