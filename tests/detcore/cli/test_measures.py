@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from cvcore.cnn import Conv2d
 from detcore.apis.config_files import read_config
-from detcore.apis.measure.complexity import model_complexity
+from detcore.apis.measure.complexity import complexity_of, model_complexity
 from detcore.cli.main import main
 
 
@@ -34,6 +37,20 @@ def test_computation_grows_with_the_image_and_sides_are_rounded_up(tiny_config: 
     assert large.shape == (128, 128)
     backbone = [found.parts[0].flops for found in (small, large)]
     assert backbone[1] == pytest.approx(4 * backbone[0])
+
+
+def test_a_wide_convolution_counts_as_it_is_defined_and_chooses_its_way_again() -> None:
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = Conv2d(128, 128, 3, padding=1, bias=False)
+
+        def forward(self, img: list[torch.Tensor], **kwargs: object) -> torch.Tensor:
+            return self.conv(img[0].new_zeros(1, 128, 64, 64))
+
+    model = Wide()
+    assert complexity_of(model, 64, 64).flops == 64 * 64 * 128 * 128 * 9
+    assert not model.conv.direct
 
 
 def test_flops_prints_a_line_for_each_part(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvcore import Config
+from cvcore.cnn import Conv2d
 from cvcore.config import import_custom_modules
 from detcore.apis.measure.noise import noise_batch
 from detcore.models import build_detector
@@ -30,7 +32,8 @@ class Complexity:
     """Size and computation of a detector.
 
     Computation is multiply-adds of convolutions, matrix products and attention on one image; norms,
-    activations, region pooling and suppression are not counted.
+    activations, region pooling and suppression are not counted. A convolution counts as it is
+    defined, whichever way it would be computed.
     """
 
     shape: tuple[int, int]  # height and width of the image, padded
@@ -101,9 +104,10 @@ def _within(module: nn.Module, path: str, by_path: Mapping[str, float]) -> float
 @torch.no_grad()
 def _flops(model: nn.Module, height: int, width: int) -> dict[str, float]:
     """Multiply-adds by the path of each module; the whole model's path is empty."""
-    with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
+    with torch.random.fork_rng(devices=[]), _as_defined(model):
         torch.manual_seed(0)
-        model(return_loss=False, rescale=False, **noise_batch(1, height, width))
+        with FlopCounterMode(display=False) as counter:
+            model(return_loss=False, rescale=False, **noise_batch(1, height, width))
     top = f"{type(model).__name__}."
     # torch counts a multiplication and its addition as two.
     counts = {
@@ -112,3 +116,16 @@ def _flops(model: nn.Module, height: int, width: int) -> dict[str, float]:
     }
     counts[""] = counts.get("Global", 0.0)
     return counts
+
+
+@contextmanager
+def _as_defined(model: nn.Module) -> Iterator[None]:
+    """Every convolution in torch's own way, whose multiply-adds are those of its definition."""
+    layers = {m: m.direct for m in model.modules() if isinstance(m, Conv2d)}
+    try:
+        for layer in layers:
+            layer.direct = True
+        yield
+    finally:
+        for layer, direct in layers.items():
+            layer.direct = direct
