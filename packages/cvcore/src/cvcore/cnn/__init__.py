@@ -3,6 +3,7 @@
 from cvcore.cnn.backbones import VGG, AlexNet, ResNet, make_res_layer, make_vgg_layer
 from cvcore.cnn.base_module import BaseModule, ModuleDict, ModuleList, Sequential
 from cvcore.cnn.complexity import (
+    count_flops,
     flops_to_string,
     get_model_complexity_info,
     params_to_string,
@@ -173,6 +174,7 @@ __all__ = [
     "constant_init",
     "conv_norm",
     "conv_ws_2d",
+    "count_flops",
     "drop_path",
     "flops_to_string",
     "fuse_conv_bn",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cvcore.cnn.layers.conv2d import Conv2d
 from cvcore.errors import ConfigError
 
 InputConstructor = Callable[[tuple[int, ...]], Mapping[str, Any]]
@@ -51,7 +53,8 @@ def get_model_complexity_info(
             f"get_model_complexity_info: input_shape is that of one sample, such as "
             f"(3, 224, 224), not {input_shape!r}"
         )
-    counts = _count(model, input_shape, input_constructor)
+    args, kwargs = _sample(model, input_shape, input_constructor)
+    counts = count_flops(model, *args, **kwargs)
     flops = counts.get("", 0.0)
     params = _num_params(model)
     if print_per_layer_stat:
@@ -93,19 +96,24 @@ def params_to_string(num_params: float, units: str | None = None, precision: int
     return str(num_params)
 
 
-def _count(
-    model: nn.Module, input_shape: tuple[int, ...], input_constructor: InputConstructor | None
-) -> dict[str, float]:
-    """Module path to multiply-adds; the path of the whole model is empty."""
-    like = next(model.parameters(), torch.empty(()))
+def count_flops(model: nn.Module, *args: Any, **kwargs: Any) -> dict[str, float]:
+    """Call a model once, in evaluation and without gradients, and count as it computes.
+
+    A multiplication with its addition counts as one, and a convolution as it is defined, whichever
+    way it would be computed.
+
+    Args:
+        model: given back in the mode that it was in.
+        args: of the call, as are `kwargs`.
+
+    Returns:
+        Counts by the path of each module that was called; the path of the whole model is empty.
+    """
     training = model.training
     model.eval()
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            if input_constructor is not None:
-                model(**input_constructor(input_shape))
-            else:
-                model(torch.rand((1, *input_shape), dtype=like.dtype, device=like.device))
+        with torch.no_grad(), _as_defined(model), FlopCounterMode(display=False) as counter:
+            model(*args, **kwargs)
     finally:
         model.train(training)
     by_path = {path: sum(ops.values()) / 2 for path, ops in counter.get_flop_counts().items()}
@@ -113,6 +121,29 @@ def _count(
     counts = {path.removeprefix(f"{top}."): flops for path, flops in by_path.items()}
     counts[""] = counts.pop(_WHOLE, 0.0)
     return counts
+
+
+@contextmanager
+def _as_defined(model: nn.Module) -> Iterator[None]:
+    """Every convolution in torch's own way, whose multiply-adds are those of its definition."""
+    layers = {layer: layer.direct for layer in model.modules() if isinstance(layer, Conv2d)}
+    try:
+        for layer in layers:
+            layer.direct = True
+        yield
+    finally:
+        for layer, direct in layers.items():
+            layer.direct = direct
+
+
+def _sample(
+    model: nn.Module, input_shape: tuple[int, ...], input_constructor: InputConstructor | None
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """Positional and keyword arguments of the call."""
+    if input_constructor is not None:
+        return (), input_constructor(input_shape)
+    like = next(model.parameters(), torch.empty(()))
+    return (torch.rand((1, *input_shape), dtype=like.dtype, device=like.device),), {}
 
 
 def _report(model: nn.Module, counts: Mapping[str, float]) -> Iterator[str]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cvcore import Config
-from cvcore.cnn import Conv2d
+from cvcore.cnn import count_flops
 from cvcore.config import import_custom_modules
 from detcore.apis.measure.noise import noise_batch
 from detcore.models import build_detector
@@ -68,11 +66,7 @@ def model_complexity(cfg: Config, height: int, width: int, size_divisor: int = 3
 def complexity_of(model: nn.Module, height: int, width: int, size_divisor: int = 32) -> Complexity:
     """As :func:`model_complexity`, of a model that is built; it stays as it is."""
     shape = (_rounded(height, size_divisor), _rounded(width, size_divisor))
-    training = model.training
-    try:
-        by_path = _flops(model.eval(), *shape)
-    finally:
-        model.train(training)
+    by_path = _flops(model, *shape)
     return Complexity(
         shape=shape,
         parameters=_parameters(model),
@@ -101,31 +95,8 @@ def _within(module: nn.Module, path: str, by_path: Mapping[str, float]) -> float
     return max(by_path.get(path, 0.0), inner)
 
 
-@torch.no_grad()
 def _flops(model: nn.Module, height: int, width: int) -> dict[str, float]:
     """Multiply-adds by the path of each module; the whole model's path is empty."""
-    with torch.random.fork_rng(devices=[]), _as_defined(model):
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        with FlopCounterMode(display=False) as counter:
-            model(return_loss=False, rescale=False, **noise_batch(1, height, width))
-    top = f"{type(model).__name__}."
-    # torch counts a multiplication and its addition as two.
-    counts = {
-        path.removeprefix(top): sum(by_operator.values()) / 2
-        for path, by_operator in counter.get_flop_counts().items()
-    }
-    counts[""] = counts.get("Global", 0.0)
-    return counts
-
-
-@contextmanager
-def _as_defined(model: nn.Module) -> Iterator[None]:
-    """Every convolution in torch's own way, whose multiply-adds are those of its definition."""
-    layers = {m: m.direct for m in model.modules() if isinstance(m, Conv2d)}
-    try:
-        for layer in layers:
-            layer.direct = True
-        yield
-    finally:
-        for layer, direct in layers.items():
-            layer.direct = direct
+        return count_flops(model, return_loss=False, rescale=False, **noise_batch(1, height, width))
