@@ -57,7 +57,7 @@ def train(
     bf16: bool = False,
     compiled: bool = False,
 ) -> dict[str, Any]:
-    """Whole training steps: forward, backward, optimizer."""
+    """Whole training steps: forward, and what the optimizer's hook does before and after it."""
     model, cfg = build(package, config, checkpoint)
     model.train()
     compile_parts(model, compiled)
@@ -65,15 +65,16 @@ def train(
     recipe = {"type": "SGD", "lr": 1e-4, "momentum": 0.9, "weight_decay": 1e-4}
     optimizer = core_name_of(package, "runner", "build_optimizer")(model, recipe)
     precision = half_precision(model) if bf16 else nullcontext
+    hook = core_name_of(package, "runner", "OptimizerHook")()
+    runner = SimpleNamespace(model=model, optimizer=optimizer, data_batch=data, iter=0)
     told: list[float] = []
 
     def step() -> None:
+        hook.before_train_iter(runner)
         with precision():
-            outputs = model.train_step(data, optimizer)
-        optimizer.zero_grad()
-        outputs["loss"].backward()
-        optimizer.step()
-        told.append(float(outputs["loss"]))
+            runner.outputs = model.train_step(data, optimizer)
+        hook.after_train_iter(runner)
+        told.append(float(runner.outputs["loss"]))
 
     seconds = timed(step, steps)
     return {

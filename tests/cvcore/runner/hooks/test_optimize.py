@@ -53,6 +53,49 @@ def test_every_iteration_is_one_step() -> None:
     assert "grad_norm" not in runner.log_buffer.val_history
 
 
+class Gradients(Hook):
+    """What a forward pass finds, and what hooks behind the optimizer's see."""
+
+    def __init__(self) -> None:
+        self.before: list[float | None] = []
+        self.after: list[float | None] = []
+
+    def before_train_iter(self, runner: BaseRunner) -> None:
+        self.before.append(gradient(runner.model))
+
+    def after_train_iter(self, runner: BaseRunner) -> None:
+        self.after.append(gradient(runner.model))
+
+
+def gradient(model: nn.Module) -> float | None:
+    found = model.weight.grad
+    return None if found is None else found.item()
+
+
+@pytest.mark.parametrize(
+    ("hook", "before", "after"),
+    [
+        (OptimizerHook(), [None, None, None, None], [1.0, 2.0, 3.0, 4.0]),
+        (
+            GradientCumulativeOptimizerHook(cumulative_iters=2),
+            [None, 0.5, None, 1.5],
+            [0.5, 1.5, 1.5, 3.5],
+        ),
+    ],
+)
+def test_gradients_stay_for_later_hooks_and_leave_their_memory_to_the_next_forward_pass(
+    hook: Hook, before: list[float | None], after: list[float | None]
+) -> None:
+    model, watch = Weight(), Gradients()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    runner = EpochBasedRunner(model, optimizer=optimizer, max_epochs=1)
+    runner.register_hook(hook)
+    runner.register_hook(watch)
+    runner.run([[{"value": value} for value in (1.0, 2.0, 3.0, 4.0)]], [("train", 1)])
+    assert watch.before == before
+    assert watch.after == after
+
+
 def test_clipping_scales_the_gradient_and_logs_its_norm_before() -> None:
     runner = run(OptimizerHook(grad_clip={"max_norm": 0.5, "norm_type": 2}), [2.0, 0.25])
 
@@ -82,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(value: float)
     assert f"iteration 2: loss_bbox={value}, images: a.jpg" in text
     assert "loss_cls" not in text
     assert model.weight.item() == pytest.approx(0.9)  # that of the first iteration
-    assert model.weight.grad.item() == 1.0
+    assert model.weight.grad is None  # nothing is left that a step could take
 
 
 def test_a_term_that_the_loss_leaves_out_may_be_nan() -> None:

@@ -57,8 +57,14 @@ class OptimizerHook(Hook):
         return nn.utils.clip_grad_norm_(with_gradient, **self.grad_clip)
 
     def before_train_iter(self, runner: BaseRunner) -> None:
-        """Remember what the forward pass will change."""
+        """Remember what the forward pass will change, and leave it the memory of old gradients."""
+        if self.begins_step(runner):
+            self.step.zero_grad(runner.optimizer, runner.model)
         self.guard.before(runner.model)
+
+    def begins_step(self, runner: BaseRunner) -> bool:
+        """Whether the gradients that are there belong to a step that is done."""
+        return True
 
     def after_train_iter(self, runner: BaseRunner) -> None:
         """Check the loss, go backward, step."""
@@ -142,7 +148,7 @@ class GradientCumulativeOptimizerHook(OptimizerHook):
         if not self._warned:
             self._warned = True
             self._warn(runner)
-        if runner.iter % self.cumulative_iters == 0:
+        if self.begins_step(runner):
             self.step.zero_grad(runner.optimizer, runner.model)
             self._shares = 0
         if self.check(runner):  # a skipped iteration has no share in its step
@@ -154,6 +160,10 @@ class GradientCumulativeOptimizerHook(OptimizerHook):
         if self.cumulative_iters > 1:
             self._carry(runner, between_steps=last)
         self.guard.after()
+
+    def begins_step(self, runner: BaseRunner) -> bool:
+        """At the first of a step's iterations."""
+        return runner.iter % self.cumulative_iters == 0
 
     def _carry(self, runner: BaseRunner, between_steps: bool) -> None:
         """Let a checkpoint that is written inside a step hold the gradients of its first part."""

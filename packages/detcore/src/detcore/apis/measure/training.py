@@ -91,9 +91,9 @@ def time_training(
     seconds = []
     for _ in range(warm_up + repeats):
         started = now(device)
+        optimizer.zero_grad()
         with context():
             loss = model.train_step(batch, optimizer)["loss"]
-        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         seconds.append(now(device) - started)
