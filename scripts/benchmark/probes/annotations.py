@@ -13,16 +13,16 @@ from torch.utils.data import DataLoader, Dataset
 
 
 def measure(package: str, ann_file: str, classes: list[str], workers: int = 4) -> dict[str, Any]:
-    """Processor seconds until the dataset stands, and what it adds to all processes together.
+    """Seconds until the dataset stands, and what it adds to all processes together.
 
     A first reading is measured, unless ``DETCORE_CACHE`` names a folder.
     """
     os.environ.setdefault("DETCORE_CACHE", "off")
     kind = name_of(package, "datasets", "CocoDataset")
     before = _megabytes([multiprocessing.current_process().pid or 0])
-    begin = time.process_time()
+    begin = time.perf_counter()
     dataset = kind(ann_file, [], classes=classes)
-    seconds = time.process_time() - begin
+    seconds = time.perf_counter() - begin
     loader = DataLoader(
         _Objects(dataset), batch_size=256, num_workers=workers, multiprocessing_context="fork",
         persistent_workers=True,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -24,11 +25,51 @@ _TRIES = 4  # places that look like the end of the annotations
 _BLOCK = 1 << 15  # bytes of a piece: its objects stay in the processor's cache
 
 
-def split(content: bytes) -> tuple[dict[str, Any], Iterator[list[Any]]] | None:
-    """The document with no annotations in their place, and the annotations in pieces.
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a text that holds annotations, with commas between them."""
 
-    None where the text cannot be split. A piece that is not json raises a ValueError when it is
-    asked for; the whole text, parsed at once, then says what is wrong, if anything is.
+    content: bytes
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def pieces(self) -> Iterator[list[Any]]:
+        """Its annotations, some at a time.
+
+        Raises:
+            ValueError: A piece is not json. The whole text, parsed at once, then says what is
+                wrong, if anything is.
+        """
+        start = self.start
+        while True:
+            cut = _BETWEEN.search(self.content, start + _BLOCK, self.end)
+            stop = self.end if cut is None else cut.start() + 1
+            yield parsed(b"[%b]" % self.content[start:stop])
+            if cut is None:
+                return
+            start = cut.end() - 1
+
+    def shares(self, number: int) -> list[Stretch]:
+        """So many stretches of about the same length, or fewer, that follow one another."""
+        starts, ends = [self.start], []
+        for share in range(1, number):
+            place = max(self.start + len(self) * share // number, starts[-1])
+            cut = _BETWEEN.search(self.content, place, self.end)
+            if cut is None:
+                break
+            ends.append(cut.start() + 1)
+            starts.append(cut.end() - 1)
+        ends.append(self.end)
+        return [Stretch(self.content, *part) for part in zip(starts, ends, strict=True)]
+
+
+def split(content: bytes) -> tuple[dict[str, Any], Stretch] | None:
+    """The document with no annotations in their place, and the annotations.
+
+    None where the text cannot be split.
     """
     start = _START.search(content)
     if start is None:
@@ -36,7 +77,7 @@ def split(content: bytes) -> tuple[dict[str, Any], Iterator[list[Any]]] | None:
     for end in islice(_END.finditer(content, start.end()), _TRIES):
         document = _without(content, start.end() - 1, end.end())
         if document is not None:
-            return document, _pieces(content, start.end(), end.start() + 1)
+            return document, Stretch(content, start.end(), end.start() + 1)
     return None
 
 
@@ -50,13 +91,3 @@ def _without(content: bytes, start: int, end: int) -> dict[str, Any] | None:
     if not isinstance(document, dict) or document.get("annotations") != [mark]:
         return None
     return {**document, "annotations": []}
-
-
-def _pieces(content: bytes, start: int, end: int) -> Iterator[list[Any]]:
-    while True:
-        cut = _BETWEEN.search(content, start + _BLOCK, end)
-        stop = end if cut is None else cut.start() + 1
-        yield parsed(b"[%b]" % content[start:stop])
-        if cut is None:
-            return
-        start = cut.end() - 1

@@ -79,6 +79,23 @@ class Columns:
         self._unmasked.frombytes(bytes([mask is None for mask in masks]))
         self.segmentations.add(masks)
 
+    def extend(self, other: Columns) -> None:
+        """Append what others collected."""
+        row = len(self._images)
+        self._uncounted.extend(row + each for each in other._uncounted)
+        for mine, theirs in (
+            (self._ids, other._ids),
+            (self._images, other._images),
+            (self._categories, other._categories),
+            (self._boxes, other._boxes),
+            (self._areas, other._areas),
+            (self._crowd, other._crowd),
+            (self._ignore, other._ignore),
+            (self._unmasked, other._unmasked),
+        ):
+            mine.extend(theirs)
+        self.segmentations.extend(other.segmentations)
+
     def ids(self) -> np.ndarray | list[Hashable]:
         """(A,) int64; a list where one is a text, or where there are none."""
         if self._ids and all(isinstance(part, np.ndarray) for part in self._ids):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from pycocotools import mask as rle
 
 from detcore.datasets.coco.blocks import split
+from detcore.datasets.coco.collecting import collect, collect_stretch
 from detcore.datasets.coco.columns import Columns, compact_ids
 from detcore.datasets.coco.records import CocoRecords
 from detcore.datasets.coco.source import (
@@ -69,7 +70,8 @@ def parse_coco(
     if parts is not None:
         try:
             head = _head(source, parts[0], file_name)
-            return _records(source, head, parts[1]), head.names
+            columns = collect_stretch(parts[1], head.image_places, head.category_places)
+            return _records(source, head, columns), head.names
         except _FAULTS:
             pass  # The whole document tells what is wrong, if it is not only unusual.
     data = content if isinstance(content, dict) else parse_json(content, file)
@@ -83,7 +85,8 @@ def parse_coco(
     head = _head(source, data, file_name)
     annotations = _sound(source, data.get("annotations", []), head)
     lost = len(data.get("annotations", [])) - len(annotations)
-    return _records(source, head, [annotations], lost), head.names
+    columns = collect([annotations], head.image_places, head.category_places)
+    return _records(source, head, columns, lost), head.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +155,13 @@ def _places(values: list[Hashable], place_of: dict[Hashable, int]) -> np.ndarray
     return np.fromiter(map(place_of.get, values, repeat(-1)), np.int64, len(values))
 
 
-def _records(
-    source: Source, head: _Head, blocks: Iterable[list[dict[str, Any]]], lost: int = 0
-) -> CocoRecords:
-    """The annotations of all blocks, by image.
+def _records(source: Source, head: _Head, columns: Columns, lost: int = 0) -> CocoRecords:
+    """The annotations of the columns, by image.
 
     Raises:
         AnnotationError: A mask has a number that is not finite, or is not of its image's size.
-        KeyError, OverflowError, TypeError, ValueError: As of `Columns.add`; or ids come twice, a
-            category is not listed, a box is not finite.
+        ValueError: Ids come twice, a category is not listed, a box is not finite.
     """
-    columns = Columns(head.image_places, head.category_places)
-    for block in blocks:
-        columns.add(block)
     ids, boxes, flags = columns.ids(), columns.boxes(), columns.flags()
     owners, categories = columns.places()
     if not (_are_unique(ids) and np.isfinite(boxes).all() and (categories >= 0).all()):

@@ -43,6 +43,16 @@ class Collector:
         self._lengths.extend(map(len, flat))
         _append_numbers(self._numbers, flat)
 
+    def extend(self, other: Collector) -> None:
+        """Append what another one took."""
+        row = len(self._polygons)
+        self._run_rows.extend(row + each for each in other._run_rows)
+        self._run_sizes.extend(other._run_sizes)
+        self._characters.extend(other._characters)
+        self._polygons.extend(other._polygons)
+        self._lengths.extend(other._lengths)
+        self._numbers.extend(other._numbers)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything so far, by the names that `Segmentations` has for it."""
         lengths = np.fromiter(map(len, self._characters), np.int64, len(self._characters))

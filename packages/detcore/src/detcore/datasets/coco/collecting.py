@@ -1,0 +1,103 @@
+"""The annotations of a COCO json as columns, read by several processes where it is large.
+
+Python parses on one processor at a time, and the file of COCO's training images takes it eight
+seconds. Processes that are forked see the text without a copy, parse a share of it each, and answer
+with arrays of numbers, which take a fraction of the time to send.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
+
+from detcore.datasets.coco.blocks import Stretch
+from detcore.datasets.coco.columns import Columns, Record
+
+Places = Mapping[Hashable, int]
+_LEAST_SHARE = 10_000_000  # bytes: a fifth of a second, many times what a process costs
+_MOST_PROCESSES = 8  # from where on this process, which puts the shares together, sets the time
+
+
+def collect(blocks: Iterable[list[Record]], images: Places, categories: Places) -> Columns:
+    """The annotations of all blocks.
+
+    Args:
+        blocks: Lists of annotations.
+        images: Image id -> its position.
+        categories: Category id -> its position.
+
+    Raises:
+        KeyError, OverflowError, TypeError, ValueError: As of `Columns.add`.
+    """
+    columns = Columns(images, categories)
+    for block in blocks:
+        columns.add(block)
+    return columns
+
+
+def collect_stretch(stretch: Stretch, images: Places, categories: Places) -> Columns:
+    """As :func:`collect`, of a part of a text, by as many processes as pay.
+
+    Raises:
+        KeyError, OverflowError, TypeError, ValueError: As of `Columns.add`, or a piece is no json.
+    """
+    first, *others = stretch.shares(_processes(len(stretch)))
+    with ExitStack() as stack:
+        answers = [stack.enter_context(_elsewhere(each, images, categories)) for each in others]
+        columns = collect(first.pieces(), images, categories)
+        for answer in answers:
+            columns.extend(_received(answer))
+    return columns
+
+
+def _processes(size: int) -> int:
+    """How many processes a stretch of so many bytes is worth."""
+    # Elsewhere than on Linux a fork is not safe, and the loader's workers may have no children.
+    if sys.platform != "linux" or multiprocessing.current_process().daemon:
+        return 1
+    processors = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(min(size // _LEAST_SHARE, processors, _MOST_PROCESSES), 1)
+
+
+@contextmanager
+def _elsewhere(share: Stretch, images: Places, categories: Places) -> Iterator[Connection]:
+    """A process that collects a share, by the pipe that its answer comes through."""
+    context = multiprocessing.get_context("fork")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(theirs, share, images, categories), daemon=True)
+    with warnings.catch_warnings():
+        # Python warns of forks beside threads, as torch's are: this child calls nothing of torch.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    theirs.close()
+    try:
+        yield mine
+    finally:
+        mine.close()
+        process.kill()
+        process.join()
+
+
+def _work(answer: Connection, share: Stretch, images: Places, categories: Places) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    # What is wrong is found again, and told, by whoever reads the whole text.
+    with suppress(KeyError, OverflowError, TypeError, ValueError):
+        answer.send(collect(share.pieces(), images, categories))
+
+
+def _received(answer: Connection) -> Columns:
+    """What a process collected.
+
+    Raises:
+        ValueError: It ended without an answer.
+    """
+    try:
+        return answer.recv()
+    except EOFError as error:
+        raise ValueError("a share of the annotations cannot be read") from error
