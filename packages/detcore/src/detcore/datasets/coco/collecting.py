@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 
@@ -24,7 +24,7 @@ _LEAST_SHARE = 10_000_000  # bytes: a fifth of a second, many times what a proce
 _MOST_PROCESSES = 8  # from where on this process, which puts the shares together, sets the time
 
 
-def collect(blocks: Iterable[list[Record]], images: Places, categories: Places) -> Columns:
+def collect(blocks: Iterable[Sequence[Record]], images: Places, categories: Places) -> Columns:
     """The annotations of all blocks.
 
     Args:

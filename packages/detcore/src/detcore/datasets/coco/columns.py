@@ -83,17 +83,14 @@ class Columns:
         """Append what others collected."""
         row = len(self._images)
         self._uncounted.extend(row + each for each in other._uncounted)
-        for mine, theirs in (
-            (self._ids, other._ids),
-            (self._images, other._images),
-            (self._categories, other._categories),
-            (self._boxes, other._boxes),
-            (self._areas, other._areas),
-            (self._crowd, other._crowd),
-            (self._ignore, other._ignore),
-            (self._unmasked, other._unmasked),
-        ):
-            mine.extend(theirs)
+        self._ids.extend(other._ids)
+        self._images.extend(other._images)
+        self._categories.extend(other._categories)
+        self._boxes.extend(other._boxes)
+        self._areas.extend(other._areas)
+        self._crowd.extend(other._crowd)
+        self._ignore.extend(other._ignore)
+        self._unmasked.extend(other._unmasked)
         self.segmentations.extend(other.segmentations)
 
     def ids(self) -> np.ndarray | list[Hashable]:
