@@ -9,9 +9,9 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/detcore demo
 
-# `make test` leaves out the tests marked slow; `make test SLOW=1`, which CI calls, runs every test.
+# `make test` leaves out the tests marked slow; SLOW=1 runs every test, JOBS=2 in so many processes.
 test: $(STAMP)
-	$(BIN)/pytest $(if $(SLOW),,-m "not slow")
+	$(BIN)/pytest $(if $(SLOW),,-m "not slow") $(if $(JOBS),-n $(JOBS) --dist loadfile)
 
 # Long: 10,000 random inputs of each kind, and 200 runs killed while they save.
 soak: $(STAMP)

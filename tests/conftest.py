@@ -11,6 +11,8 @@ import pytest
 from tests.processes import run_script_on_two_ranks
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # spinning threads starve each other
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the others compute too
 os.environ["DETCORE_CACHE"] = "off"  # tests of the cache give it a folder of their own
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic runs on CUDA
 
