@@ -1,8 +1,8 @@
 """The annotations of a COCO json as columns, read by several processes where it is large.
 
-Python parses on one processor at a time, and the file of COCO's training images takes it eight
-seconds. Processes that are forked see the text without a copy, parse a share of it each, and answer
-with arrays of numbers, which take a fraction of the time to send.
+Python parses on one processor at a time, and a million annotations take it eight seconds. Processes
+that are forked see the text without a copy, parse a share of it each, and answer with arrays of
+numbers, which take a fraction of the time to send.
 """
 
 from __future__ import annotations
