@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
@@ -67,11 +69,30 @@ def test_a_fault_in_any_share_is_told_as_ever(place: int) -> None:
     assert str(caught.value) == str(expected.value)
 
 
-def test_where_a_process_dies_the_text_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(*_: Any) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+def die(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(collecting, "_work", die)
+
+def die_in_its_answer(answer: Connection, *_: Any) -> None:
+    os.write(answer.fileno(), struct.pack("!i", 1000) + b"the first of a thousand bytes")
+
+
+@pytest.mark.parametrize("death", [die, die_in_its_answer])
+def test_where_a_process_dies_the_text_is_read_whole(
+    death: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "_work", death)
+    whole = document()
+    assert alike(read_coco(json.dumps(whole).encode(), "a.json"), read_coco(whole, "a.json"))
+
+
+def test_where_no_process_can_be_started_the_text_is_read_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
     whole = document()
     assert alike(read_coco(json.dumps(whole).encode(), "a.json"), read_coco(whole, "a.json"))
 

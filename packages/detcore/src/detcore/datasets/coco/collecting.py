@@ -46,13 +46,14 @@ def collect_stretch(stretch: Stretch, images: Places, categories: Places) -> Col
 
     Raises:
         KeyError, OverflowError, TypeError, ValueError: As of `Columns.add`, or a piece is no json.
+        EOFError, OSError: A process could not be started, or ended without its whole answer.
     """
     first, *others = stretch.shares(_processes(len(stretch)))
     with ExitStack() as stack:
         answers = [stack.enter_context(_elsewhere(each, images, categories)) for each in others]
         columns = collect(first.pieces(), images, categories)
         for answer in answers:
-            columns.extend(_received(answer))
+            columns.extend(answer.recv())
     return columns
 
 
@@ -89,15 +90,3 @@ def _work(answer: Connection, share: Stretch, images: Places, categories: Places
     # What is wrong is found again, and told, by whoever reads the whole text.
     with suppress(KeyError, OverflowError, TypeError, ValueError):
         answer.send(collect(share.pieces(), images, categories))
-
-
-def _received(answer: Connection) -> Columns:
-    """What a process collected.
-
-    Raises:
-        ValueError: It ended without an answer.
-    """
-    try:
-        return answer.recv()
-    except EOFError as error:
-        raise ValueError("a share of the annotations cannot be read") from error

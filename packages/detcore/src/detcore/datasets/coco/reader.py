@@ -32,7 +32,7 @@ __all__ = ["CocoRecords", "Segmentations", "parse_coco", "read_coco", "to_rle"]
 
 FileName = Callable[[dict[str, Any]], str]
 _LOST = "annotations: of an image that the file does not list"
-_FAULTS = (AnnotationError, KeyError, OverflowError, TypeError, ValueError)
+_FAULTS = (AnnotationError, EOFError, KeyError, OSError, OverflowError, TypeError, ValueError)
 
 
 def read_coco(
