@@ -160,6 +160,26 @@ def test_soft_suppression_by_class_is_the_same_whole_or_split() -> None:
     assert torch.equal(whole[0], split[0])
 
 
+@pytest.mark.parametrize("lowest", [0.0, -40.0])
+def test_many_boxes_of_few_classes_are_suppressed_as_in_one_call(lowest: float) -> None:
+    boxes, scores, labels = crowd(1200)
+    boxes += lowest  # negative coordinates reach back into the class before, as in one call
+    scores = (scores * 20).round() / 20  # many are equal
+    apart = boxes + (labels * (boxes.max() + 1))[:, None]
+    expected_rows, expected = nms(apart, scores, 0.5)
+    dets, keep = batched_nms(boxes, scores, labels, {"type": "nms", "iou_threshold": 0.5})
+    assert torch.equal(keep, expected)
+    assert torch.equal(dets, torch.cat([boxes[keep], expected_rows[:, 4:]], dim=1))
+    assert len(set(labels[keep].tolist())) > 1
+
+
+def test_boxes_of_different_groups_are_not_compared() -> None:
+    assert nms(BOXES, SCORES, 0.5, groups=torch.tensor([3, 0, 0]))[1].tolist() == [0, 1, 2]
+    assert nms(BOXES, SCORES, 0.5, groups=torch.tensor([0, 0, 1]))[1].tolist() == [0, 2]
+    hidden = torch.where(torch.tensor([[True], [True], [False]]), BOXES, float("nan"))
+    assert nms(hidden, SCORES, 0.5, groups=torch.tensor([1, 2, 1]))[1].tolist() == [0, 1]
+
+
 def test_class_agnostic_suppresses_across_classes() -> None:
     boxes, scores, labels = crowd(60)
     plain = nms(boxes, scores, 0.4)[1].tolist()

@@ -13,6 +13,9 @@ from torchvision.ops import nms as keep_by_nms
 
 from cvcore.errors import ConfigError, hint
 
+# Pairs of boxes that are compared in the time of one more call.
+_PAIRS_OF_A_CALL = 40_000
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -50,6 +53,7 @@ def nms(
     offset: int = 0,
     score_threshold: float = 0,
     max_num: int = -1,
+    groups: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Keep the best boxes, dropping those that overlap a better one.
 
@@ -60,6 +64,8 @@ def nms(
         offset: 0, or 1 where a box's width is ``x2 - x1 + 1``.
         score_threshold: When positive, boxes must score above it.
         max_num: When positive, the largest number to keep.
+        groups: (n,) int64, where boxes of different numbers are known not to overlap: they are not
+            compared.
 
     Returns:
         Kept rows, (k, 5) boxes with scores, best first, and their (k,) int64 places in ``boxes``.
@@ -70,24 +76,35 @@ def nms(
     valid = _finite(boxes, scores)
     if score_threshold > 0:
         valid = valid & (scores > score_threshold)
+    corners, values = _inclusive(boxes, offset).detach(), scores.detach()
     if valid.all():
-        keep = _keep(_inclusive(boxes, offset).detach(), scores.detach(), iou_threshold)
+        keep = _keep(corners, values, iou_threshold, groups)
     else:
         rows = valid.nonzero().flatten()
-        kept_rows = _keep(
-            _inclusive(boxes[rows], offset).detach(), scores[rows].detach(), iou_threshold
-        )
-        keep = rows[kept_rows]
+        groups = None if groups is None else groups[rows]
+        keep = rows[_keep(corners[rows], values[rows], iou_threshold, groups)]
     if max_num > 0:
         keep = keep[:max_num]
     return torch.cat((boxes[keep], scores[keep, None]), dim=1), keep
 
 
-def _keep(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+def _keep(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, groups: Tensor | None = None
+) -> Tensor:
     # torchvision leaves boxes of equal score in the order they come in. Scores that saturate at 1
     # are many; they come in the order of torch's plain sort, which is what MMCV's kernel goes by.
     order = scores.sort(descending=True).indices
-    return order[keep_by_nms(boxes[order], scores[order], iou_threshold)]
+    boxes, scores = boxes[order], scores[order]
+    if groups is None:
+        return order[keep_by_nms(boxes, scores, iou_threshold)]
+    groups = groups[order]
+    by_group = groups.argsort(stable=True).split(groups.bincount().tolist())
+    kept = [
+        members[keep_by_nms(boxes[members], scores[members], iou_threshold)]
+        for members in by_group
+        if len(members)
+    ]
+    return order[torch.cat(kept).sort().values] if kept else order
 
 
 def _finite(boxes: Tensor, scores: Tensor) -> Tensor:
@@ -256,6 +273,8 @@ def batched_nms(
         new_scores, keep = _with_places(suppress, boxes, scores, options, kind)
     elif len(boxes) < split_threshold:
         apart = _move_apart(boxes, idxs)
+        if kind == "nms" and _pays_by_group(boxes, idxs):
+            options["groups"] = idxs
         new_scores, keep = _with_places(suppress, apart, scores, options, kind)
     else:
         new_scores, keep = _class_by_class(suppress, boxes, scores, idxs, options)
@@ -281,6 +300,15 @@ def _move_apart(boxes: Tensor, idxs: Tensor) -> Tensor:
     finite = boxes.detach()
     largest = torch.where(finite.isfinite(), finite, 0).max()
     return boxes + (idxs.to(boxes) * (largest + 1))[:, None]
+
+
+def _pays_by_group(boxes: Tensor, idxs: Tensor) -> bool:
+    """Whether comparing boxes within their classes alone is sure to be equal, and quicker."""
+    if boxes.device.type != "cpu" or torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return False
+    # Where a coordinate is negative, boxes may reach back into the class before.
+    pays = len(boxes) ** 2 > _PAIRS_OF_A_CALL * (int(idxs.max()) + 1)
+    return pays and bool((boxes >= 0).all())
 
 
 def _class_by_class(
