@@ -24,8 +24,8 @@ def test_it_is_a_convolution_on_maps_of_any_size(size: tuple[int, int]) -> None:
 
 def test_maps_are_worked_on_in_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight = draw(3, 2, 18, 9, seed=0), draw(4, 2, 3, 3, seed=1)
-    for at_once in (1, 7, 20):
-        monkeypatch.setattr(winograd, "_WINDOWS_AT_ONCE", at_once)
+    for windows in (1, 7, 20):
+        monkeypatch.setattr(winograd, "_AT_ONCE", windows * 2)  # channels
         out = winograd_conv2d(x, weight)
         torch.testing.assert_close(out, F.conv2d(x, weight, padding=1))
 

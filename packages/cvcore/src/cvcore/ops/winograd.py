@@ -20,8 +20,8 @@ _WINDOW = WINDOW_STEP + _KERNEL - 1
 # Where the polynomials behind the method are evaluated, and at infinity. With these points sums
 # round half as much as with the usual 0, 1, -1, 2, -2, and as little as direct kernels do.
 _POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
-# Windows that are computed together: what they become stays in the processor's cache.
-_WINDOWS_AT_ONCE = 96
+# Windows by channels that a thread computes together: what they become stays in its cache.
+_AT_ONCE = 96 * 256
 
 
 def winograd_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -154,9 +154,9 @@ class _Grid:
 
     def runs(self) -> Iterator[tuple[slice, slice]]:
         """Images and rows of windows that are computed together."""
-        at_once = _WINDOWS_AT_ONCE * torch.get_num_threads()
-        images = max(1, at_once // (self.rows * self.columns))
-        rows = max(1, at_once // self.columns)
+        at_once = _AT_ONCE * torch.get_num_threads() // self._map.shape[3]
+        images = _even_share(len(self._map), at_once // (self.rows * self.columns))
+        rows = _even_share(self.rows, at_once // self.columns)
         for image in range(0, len(self._map), images):
             for row in range(0, self.rows, rows):
                 yield slice(image, image + images), slice(row, min(row + rows, self.rows))
@@ -175,6 +175,12 @@ class _Grid:
         """(16, windows * k) gradients (n, k, h, w) of some windows' outputs."""
         strip = _padded(grad.permute(0, 2, 3, 1)[images], rows, self.columns, border=0)
         return _blocks_of(strip).reshape(WINDOW_STEP**2, -1)
+
+
+def _even_share(number: int, largest: int) -> int:
+    """Of a number, in as few parts as can be of at most ``largest``, the largest part."""
+    parts = -(-number // max(1, largest))
+    return -(-number // parts)
 
 
 def _blocks_of(whole: Tensor) -> Tensor:
