@@ -57,6 +57,17 @@ def test_convolutions_go_torchs_own_way_where_a_batch_norm_trains() -> None:
     assert not conv.direct
 
 
+def test_convolutions_behind_the_last_batch_norm_that_trains_choose_their_way() -> None:
+    detector = Loser()
+    detector.backbone = nn.Sequential(Conv2d(1, 1, 3))
+    detector.neck = nn.Sequential(Conv2d(1, 1, 3), nn.BatchNorm2d(1))
+    detector.bbox_head = nn.Sequential(Conv2d(1, 1, 3))
+    detector.train()
+    assert detector.backbone[0].direct
+    assert detector.neck[0].direct
+    assert not detector.bbox_head[0].direct
+
+
 def test_an_entry_that_is_no_tensor_is_named() -> None:
     with pytest.raises(DetcoreError, match="loss_cls is a float"):
         step({"loss_cls": 1.0})

@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvcore.cnn import BaseModule, go_directly
@@ -45,10 +45,15 @@ class BaseDetector(BaseModule, ABC):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every part, and which way convolutions go in it.
 
-        Where batch norms train, which magnify how sums round, convolutions go torch's own way.
+        A batch norm that trains magnifies how the sums of what comes to it were rounded: in its
+        part, and in those before it, convolutions go torch's own way. Parts stand in the order in
+        which a batch goes through them.
         """
         super().train(mode)
-        go_directly(self, any(isinstance(m, _BatchNorm) and m.training for m in self.modules()))
+        directly = False
+        for part in reversed(list(self.children())):
+            directly = directly or _trains_batch_norm(part)
+            go_directly(part, directly)
         return self
 
     @property
@@ -293,6 +298,10 @@ def to_result(found: Detections, num_classes: int) -> Any:
     for label, mask in zip(found.labels.tolist(), found.masks.cpu().numpy(), strict=True):
         masks[label].append(mask)
     return boxes, masks
+
+
+def _trains_batch_norm(part: nn.Module) -> bool:
+    return any(isinstance(layer, _BatchNorm) and layer.training for layer in part.modules())
 
 
 def _note_input_shape(img: Tensor, img_metas: Metas) -> None:
