@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
-import struct
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from tests.detcore.datasets.coco.test_blocks import alike, document
@@ -73,11 +72,17 @@ def die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_in_its_answer(answer: Connection, *_: Any) -> None:
-    os.write(answer.fileno(), struct.pack("!i", 1000) + b"the first of a thousand bytes")
+def die_in_its_answer(answer: BinaryIO, *_: Any) -> None:
+    answer.write(pickle.dumps(list(range(1000)))[:100])
+    answer.flush()
+    die()
 
 
-@pytest.mark.parametrize("death", [die, die_in_its_answer])
+def give_no_answer(*_: Any) -> None:
+    pass
+
+
+@pytest.mark.parametrize("death", [die, die_in_its_answer, give_no_answer])
 def test_where_a_process_dies_the_text_is_read_whole(
     death: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
