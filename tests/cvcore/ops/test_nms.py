@@ -178,6 +178,9 @@ def test_boxes_of_different_groups_are_not_compared() -> None:
     assert nms(BOXES, SCORES, 0.5, groups=torch.tensor([0, 0, 1]))[1].tolist() == [0, 2]
     hidden = torch.where(torch.tensor([[True], [True], [False]]), BOXES, float("nan"))
     assert nms(hidden, SCORES, 0.5, groups=torch.tensor([1, 2, 1]))[1].tolist() == [0, 1]
+    assert nms(BOXES, SCORES, 0.5, groups=torch.tensor([-1, -1, 7]))[1].tolist() == [0, 2]
+    nothing = nms(BOXES, SCORES, 0.5, score_threshold=1, groups=torch.tensor([0, 0, 1]))
+    assert nothing[1].tolist() == []
 
 
 def test_class_agnostic_suppresses_across_classes() -> None:

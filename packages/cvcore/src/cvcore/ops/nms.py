@@ -98,11 +98,11 @@ def _keep(
     if groups is None:
         return order[keep_by_nms(boxes, scores, iou_threshold)]
     groups = groups[order]
-    by_group = groups.argsort(stable=True).split(groups.bincount().tolist())
+    together = groups.argsort(stable=True)
+    counts = torch.unique_consecutive(groups[together], return_counts=True)[1]
     kept = [
         members[keep_by_nms(boxes[members], scores[members], iou_threshold)]
-        for members in by_group
-        if len(members)
+        for members in together.split(counts.tolist())
     ]
     return order[torch.cat(kept).sort().values] if kept else order
 

@@ -100,5 +100,5 @@ def _answer_of(process: BaseProcess, answer: BinaryIO) -> Columns:
     if process.exitcode != 0:
         raise EOFError(f"the process that read annotations ended with {process.exitcode}")
     answer.seek(0)  # both processes write and read at one place
-    columns: Columns = pickle.load(answer)  # of this very process, from a file without a name
+    columns: Columns = pickle.load(answer)  # of our own fork, from a file without a name
     return columns
