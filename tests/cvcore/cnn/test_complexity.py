@@ -7,8 +7,16 @@ import io
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from cvcore.cnn import ResNet, flops_to_string, get_model_complexity_info, params_to_string
+from cvcore.cnn import (
+    Conv2d,
+    ResNet,
+    flops_to_string,
+    get_model_complexity_info,
+    params_to_string,
+)
+from cvcore.cnn.complexity import count_flops
 from cvcore.errors import ConfigError
 
 
@@ -90,3 +98,34 @@ def test_what_cannot_be_counted_is_named() -> None:
         get_model_complexity_info(Net(), ())
     with pytest.raises(ConfigError, match="TFLOPs"):
         flops_to_string(1, "TFLOPs")
+
+
+class Attends(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(8, 4, 2, stride=2, groups=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.up(x).flatten(2).transpose(1, 2)[:, None]
+        return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+
+def test_attention_and_transposed_convolutions_are_counted() -> None:
+    counts = count_flops(Attends(), torch.rand(2, 8, 3, 3))
+    up = 2 * 8 * 9 * (2 * 4)  # every input value, times two filters of 2 x 2 in its group
+    tokens = 36
+    assert counts == {"": up + 2 * tokens * tokens * (4 + 4), "up": up}
+
+
+def test_counts_are_those_of_torchs_own_counter() -> None:
+    model, image = ResNet(18).eval(), torch.rand(1, 3, 64, 64)
+    counts = count_flops(model, image)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        for layer in model.modules():
+            if isinstance(layer, Conv2d):
+                layer.direct = True
+        model(image)
+    theirs = {path: sum(ops.values()) / 2 for path, ops in counter.get_flop_counts().items()}
+    assert counts[""] == theirs["ResNet"] > 1e8
+    assert counts["layer2.0.conv1"] == theirs["ResNet.layer2.0.conv1"]
+    assert counts["layer3"] == theirs["ResNet.layer3"]

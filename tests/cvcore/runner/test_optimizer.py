@@ -45,7 +45,10 @@ def options(optimizer: Any, model: nn.Module) -> dict[str, tuple[float, float]]:
 
 def test_every_optimizer_of_torch_is_known_by_its_name() -> None:
     for name in ("SGD", "Adam", "AdamW", "Adagrad", "Adadelta", "RMSprop", "LBFGS", "RAdam"):
-        assert OPTIMIZERS.get(name) is getattr(torch.optim, name)
+        found = OPTIMIZERS.get(name)
+        assert found is not None
+        assert found.__name__ == name
+        assert issubclass(found, getattr(torch.optim, name))
     assert "Optimizer" not in OPTIMIZERS.module_dict
 
 
@@ -53,7 +56,7 @@ def test_without_options_all_parameters_are_one_group() -> None:
     model = Net()
     optimizer = build_optimizer(MMDataParallel(model, device_ids=[-1]), SGD)
 
-    assert type(optimizer) is torch.optim.SGD
+    assert isinstance(optimizer, torch.optim.SGD)
     (group,) = optimizer.param_groups
     assert [id(p) for p in group["params"]] == [id(p) for p in model.parameters()]
     assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.9, 0.01)

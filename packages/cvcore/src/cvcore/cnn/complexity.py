@@ -1,4 +1,4 @@
-"""How much a model computes and how many parameters it has, by torch's own FLOP counter."""
+"""How much a model computes and how many parameters it has."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any, TextIO
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cvcore.cnn.layers.conv2d import Conv2d
+from cvcore.cnn.products import count_products
 from cvcore.errors import ConfigError
 
 InputConstructor = Callable[[tuple[int, ...]], Mapping[str, Any]]
-_WHOLE = "Global"  # what torch's counter calls the sum over everything
 
 
 def get_model_complexity_info(
@@ -112,15 +111,11 @@ def count_flops(model: nn.Module, *args: Any, **kwargs: Any) -> dict[str, float]
     training = model.training
     model.eval()
     try:
-        with torch.no_grad(), _as_defined(model), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), _as_defined(model), count_products(model) as counts:
             model(*args, **kwargs)
     finally:
         model.train(training)
-    by_path = {path: sum(ops.values()) / 2 for path, ops in counter.get_flop_counts().items()}
-    top = type(model).__name__
-    counts = {path.removeprefix(f"{top}."): flops for path, flops in by_path.items()}
-    counts[""] = counts.pop(_WHOLE, 0.0)
-    return counts
+    return {"": 0.0, **{path: float(products) for path, products in counts.items()}}
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import deform_conv2d as sample_and_convolve
 
 from cvcore.errors import ConfigError
 from cvcore.ops.deform_conv_functions import Size, deform_conv2d, modulated_deform_conv2d
 from cvcore.ops.roi import as_pair
+from cvcore.ops.torchvision_ops import vision_ops
 
 __all__ = [
     "DeformConv2d",
@@ -72,7 +72,7 @@ class _DeformableConv(nn.Module):
         )
 
     def _sample_and_convolve(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:
-        return sample_and_convolve(
+        return vision_ops().deform_conv2d(
             x,
             offset.to(x.dtype),
             self.weight.to(x.dtype),

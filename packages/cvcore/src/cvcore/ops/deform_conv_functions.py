@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
-from torchvision.ops import deform_conv2d as sample_and_convolve
 
 from cvcore.errors import ConfigError
 from cvcore.ops.roi import as_pair
+from cvcore.ops.torchvision_ops import vision_ops
 
 Size = int | Sequence[int]
 
@@ -49,7 +49,7 @@ def deform_conv2d(
     if bias:
         raise ConfigError("deform_conv2d has no bias; take modulated_deform_conv2d, or bias=False")
     _check_groups(input, offset, weight, groups, deform_groups)
-    return sample_and_convolve(
+    return vision_ops().deform_conv2d(
         input, offset, weight, None, as_pair(stride), as_pair(padding), as_pair(dilation)
     )
 
@@ -84,7 +84,7 @@ def modulated_deform_conv2d(
         ConfigError: A number of groups is not that of the shapes.
     """
     _check_groups(input, offset, weight, groups, deform_groups)
-    return sample_and_convolve(
+    return vision_ops().deform_conv2d(
         input, offset, weight, bias, as_pair(stride), as_pair(padding), as_pair(dilation), mask
     )
 

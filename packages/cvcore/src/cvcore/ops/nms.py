@@ -9,9 +9,9 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.ops import nms as keep_by_nms
 
 from cvcore.errors import ConfigError, hint
+from cvcore.ops.torchvision_ops import keep_by_nms
 
 # Pairs of boxes that are compared in the time of one more call.
 _PAIRS_OF_A_CALL = 40_000

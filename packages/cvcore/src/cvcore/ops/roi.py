@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torchvision import ops as vision_ops
 
 from cvcore.errors import ConfigError
 from cvcore.ops.roi_bags import BinGrid, make_bags, make_grids, sum_bags
+from cvcore.ops.torchvision_ops import vision_ops
 
 
 def as_pair(value: int | Sequence[int]) -> tuple[int, int]:
@@ -53,7 +53,7 @@ def roi_align(
     size = as_pair(output_size)
     if pool_mode == "avg" and not _bags_are_fast(input):
         rois = rois.to(input.dtype)
-        return vision_ops.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
+        return vision_ops().roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
     levels = torch.zeros(len(rois), dtype=torch.long, device=rois.device)
     scales = [float(spatial_scale)]
     pool = _largest_samples if pool_mode == "max" else _summed_samples
@@ -99,7 +99,7 @@ def multi_level_roi_align(
     for level, (feat, scale) in enumerate(zip(feats, scales, strict=True)):
         rows = (levels == level).nonzero().flatten()
         part = rois[rows].to(feat.dtype)
-        aligned_part = vision_ops.roi_align(feat, part, size, scale, sampling_ratio, aligned)
+        aligned_part = vision_ops().roi_align(feat, part, size, scale, sampling_ratio, aligned)
         pooled = pooled.index_copy(0, rows, aligned_part)
     return pooled
 
@@ -122,7 +122,7 @@ def _every_level(
         here = (levels == level)[:, None]
         boxes = torch.where(here, rois[:, 1:], 0.0)
         part = torch.cat([rois[:, :1], boxes], dim=1).to(feat.dtype)
-        of_level = vision_ops.roi_align(feat, part, size, scale, sampling_ratio, aligned)
+        of_level = vision_ops().roi_align(feat, part, size, scale, sampling_ratio, aligned)
         pooled = torch.where(here[:, :, None, None], of_level, pooled)
     return pooled
 
@@ -266,7 +266,7 @@ class RoIAlign(nn.Module):
     def forward(self, input: Tensor, rois: Tensor) -> Tensor:
         """(n, C, *output_size) of the (n, 5) regions of an (N, C, H, W) map."""
         if self.use_torchvision:
-            return vision_ops.roi_align(
+            return vision_ops().roi_align(
                 input,
                 rois.to(input.dtype),
                 self.output_size,
@@ -301,7 +301,7 @@ def roi_pool(
 ) -> Tensor:
     """(n, C, *output_size): the largest value in each bin, bins rounded to whole map pixels."""
     size = as_pair(output_size)
-    return vision_ops.roi_pool(input, rois.to(input.dtype), size, spatial_scale)
+    return vision_ops().roi_pool(input, rois.to(input.dtype), size, spatial_scale)
 
 
 class RoIPool(nn.Module):

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 
 from cvcore.errors import DistributedError
 from cvcore.parallel.scatter import Device, as_device, scatter_kwargs
 from cvcore.parallel.wrappers import MODULE_WRAPPERS
 
-# torch's module of distributed state dicts brings eighty others along, which only a run with this
-# wrapper needs: it is imported where it is used.
+# torch's modules of sharding bring its compiler along, which only a run with this wrapper needs:
+# they are imported where they are used.
 if TYPE_CHECKING:
     from torch.distributed.checkpoint.state_dict import StateDictOptions
 
@@ -57,6 +55,9 @@ class MMFullyShardedDataParallel(nn.Module):
                 "MMFullyShardedDataParallel deals a model out over processes: start with "
                 "detcore-train --gpus N, or with torchrun and --launcher pytorch"
             )
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
         self.device = _device(device_ids)
         mesh = init_device_mesh(self.device.type, (torch.distributed.get_world_size(),))
         self.module = module.to(self.device)

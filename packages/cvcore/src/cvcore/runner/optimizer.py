@@ -16,10 +16,15 @@ from cvcore.errors import hint
 from cvcore.ops import DeformConv2d, ModulatedDeformConv2d
 from cvcore.parallel import is_module_wrapper
 from cvcore.runner.registry import OPTIMIZER_BUILDERS, OPTIMIZERS
+from cvcore.runner.torch_optimizers import TORCH_OPTIMIZERS
 
 NORM_LAYERS = (_BatchNorm, _InstanceNorm, GroupNorm, LayerNorm)
 DEFORMABLE_LAYERS = (DeformConv2d, ModulatedDeformConv2d)
-FUSED_ON_CPU = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
+FUSED_ON_CPU = {
+    kind
+    for name in ("SGD", "Adam", "AdamW")
+    for kind in (TORCH_OPTIMIZERS[name], getattr(torch.optim, name))
+}
 MULTIPLIERS = {
     "bias_lr_mult": 1.0,
     "bias_decay_mult": 1.0,
@@ -27,23 +32,6 @@ MULTIPLIERS = {
     "dwconv_decay_mult": 1.0,
     "dcn_offset_lr_mult": 1.0,
 }
-
-
-def register_torch_optimizers() -> list[str]:
-    """Register every optimizer of torch under its own name; returns the names."""
-    names = []
-    for name, kind in vars(torch.optim).items():
-        if (
-            isinstance(kind, type)
-            and issubclass(kind, torch.optim.Optimizer)
-            and kind is not torch.optim.Optimizer
-        ):
-            OPTIMIZERS.register_module(name=name, module=kind)
-            names.append(name)
-    return names
-
-
-TORCH_OPTIMIZERS = register_torch_optimizers()
 
 
 @OPTIMIZER_BUILDERS.register_module()

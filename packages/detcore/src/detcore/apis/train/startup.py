@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from cvcore import Config
+from cvcore.runner.fp16 import half_type, half_type_named
 from detcore.apis.device import choose_device
 from detcore.apis.measure.complexity import complexity_of
 
@@ -30,7 +31,7 @@ def startup_table(cfg: Config, model: nn.Module, dataset: Any, world_size: int) 
         "schedule": _schedule(cfg, dataset, world_size),
         "batch": _batch(cfg, world_size),
         "device": _device(cfg, world_size),
-        "precision": "float16, mixed" if cfg.get("fp16") is not None else "float32",
+        "precision": _precision(cfg),
         "work dir": str(cfg["work_dir"]),
     }
     width = max(map(len, rows))
@@ -114,3 +115,11 @@ def _device(cfg: Config, world_size: int) -> str:
         name = torch.cuda.get_device_name(device)
         return f"{world_size} x {name}" if world_size > 1 else str(name)
     return f"{device.type}, {_number(torch.get_num_threads(), 'thread')}"
+
+
+def _precision(cfg: Config) -> str:
+    fp16 = cfg.get("fp16")
+    if fp16 is None:
+        return "float32"
+    half = half_type(choose_device(cfg.get("device")).type, half_type_named(fp16.get("dtype")))
+    return f"{str(half).removeprefix('torch.')}, mixed"
