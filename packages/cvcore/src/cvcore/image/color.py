@@ -270,16 +270,15 @@ def normalize_into(
     shift = np.broadcast_to(np.asarray(mean, dtype=np.float64).reshape(-1), channels)
     scale = np.broadcast_to(1 / np.asarray(std, dtype=np.float64).reshape(-1), channels)
     # Whole rows of channel after channel: three times as fast as three numbers at a time.
-    shifts, scales = (
-        torch.from_numpy(np.tile(each.astype(np.float32), width)) for each in (shift, scale)
-    )
-    rows = torch.from_numpy(canvas.reshape(len(canvas), -1))[:height, : width * channels]
+    shifts, scales = (np.tile(each.astype(np.float32), width) for each in (shift, scale))
+    rows = canvas.reshape(len(canvas), -1)[:height, : width * channels]
     for start in range(0, height, _STRIP):
         strip = slice(start, start + _STRIP)
         pixels = swap_red_and_blue(img[strip]) if to_rgb and channels >= 3 else img[strip]
-        flat = np.ascontiguousarray(pixels).reshape(len(pixels), width * channels)
-        # torch casts and multiplies several numbers at a time.
-        rows[strip].copy_(as_tensor(flat)).sub_(shifts).mul_(scales)
+        normalized = rows[strip]
+        normalized[...] = pixels.reshape(len(pixels), width * channels)
+        normalized -= shifts
+        normalized *= scales
 
 
 def imnormalize_(
