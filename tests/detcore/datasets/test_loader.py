@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import warnings
 from itertools import islice
 from pathlib import Path
@@ -48,6 +50,30 @@ class SignalOf:
 
     def __getitem__(self, index: int) -> int:
         return int(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+
+
+AMID_AN_EPOCH = """
+import numpy as np
+from detcore.datasets import build_dataloader
+
+class Numbers:
+    CLASSES = ("cat",)
+    flag = np.zeros(9, dtype=np.uint8)
+
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        return index
+
+if __name__ == "__main__":
+    batches = iter(
+        build_dataloader(
+            Numbers(), 4, 1, dist=False, seed=0, shuffle=False, multiprocessing_context={method!r}
+        )
+    )
+    print(len(next(batches)))
+"""
 
 
 def rows(loader: Any, number: int | None = None) -> list[list[float]]:
@@ -120,6 +146,18 @@ def test_classes_can_be_drawn_evenly() -> None:
     options = {"dist": False, "seed": 0, "class_aware_sampler": {"num_sample_class": 1}}
     indices = [row[0] for row in rows(build_dataloader(Balanced(), 2, 0, **options))]
     assert indices.count(0) == 5
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_program_that_ends_amid_an_epoch_does_not_wait_for_its_workers(
+    method: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(AMID_AN_EPOCH.format(method=method))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -7,13 +7,17 @@ SIGTERM comes from schedulers that want the machine back, SIGINT from Ctrl-C. In
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.sharedctypes import RawValue
+from multiprocessing.util import Finalize
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 ECHO_SECONDS = 1.0
@@ -112,16 +116,34 @@ def abandonable() -> Iterator[None]:
         _notes.abandonable -= 1
 
 
-def leave_signals_to_parent() -> None:
+def end_of_process() -> Any:
+    """A number shared with the processes that this one starts: its ``value`` is 1 once this ends."""
+    return _end_of(os.getpid())
+
+
+@functools.cache
+def _end_of(process: int) -> Any:
+    flag = RawValue("b")
+    # Before multiprocessing ends what is left of this process's children, and waits for them.
+    Finalize(None, setattr, (flag, "value", 1), exitpriority=100)
+    return flag
+
+
+def leave_signals_to_parent(end_of_parent: Any = None) -> None:
     """Make this process, a loader's worker, deaf to signals that the whole group is sent.
 
     Ctrl-C is ignored, and the first SIGTERM too; the second one ends the process, so that a
-    parent can still get rid of a worker that does not answer.
+    parent can still get rid of a worker that does not answer. A parent that ends sends one alone.
+
+    Args:
+        end_of_parent: The parent's :func:`end_of_process`.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, _ignore_once)
+        signal.signal(signal.SIGTERM, functools.partial(_ignore_once, end_of_parent=end_of_parent))
 
 
-def _ignore_once(signum: int, frame: FrameType | None) -> None:
+def _ignore_once(signum: int, frame: FrameType | None, end_of_parent: Any) -> None:
     signal.signal(signum, signal.SIG_DFL)
+    if end_of_parent is not None and end_of_parent.value:
+        signal.raise_signal(signum)

@@ -12,7 +12,7 @@ from cvcore.dist import get_dist_info, init_random_seed
 from cvcore.dist import worker_init_fn as seed_worker
 from cvcore.errors import ArgumentError, hint
 from cvcore.image import fast
-from cvcore.interrupt import leave_signals_to_parent
+from cvcore.interrupt import end_of_process, leave_signals_to_parent
 from cvcore.parallel import collate
 from detcore.datasets.samplers import (
     ClassAwareSampler,
@@ -98,7 +98,13 @@ def build_dataloader(
         num_workers=num_workers,
         collate_fn=partial(collate, samples_per_gpu=samples_per_gpu),
         pin_memory=kwargs.pop("pin_memory", False),
-        worker_init_fn=partial(worker_init_fn, num_workers=num_workers, rank=rank, seed=seed),
+        worker_init_fn=partial(
+            worker_init_fn,
+            num_workers=num_workers,
+            rank=rank,
+            seed=seed,
+            end_of_parent=end_of_process() if num_workers else None,
+        ),
         persistent_workers=persistent_workers and num_workers > 0,
         **kwargs,
     )
@@ -127,7 +133,9 @@ def _epoch_sampler(
     return SequentialSampler(dataset)
 
 
-def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> None:
+def worker_init_fn(
+    worker_id: int, num_workers: int, rank: int, seed: int, end_of_parent: Any = None
+) -> None:
     """Prepare a worker process: its own seed, and deaf to signals, which the main one handles.
 
     Args:
@@ -135,6 +143,7 @@ def worker_init_fn(worker_id: int, num_workers: int, rank: int, seed: int) -> No
         num_workers: Workers of the loader.
         rank: Rank of the process that owns the loader.
         seed: Seed of the run.
+        end_of_parent: What `cvcore.interrupt.end_of_process` gave in the main process.
     """
-    leave_signals_to_parent()
+    leave_signals_to_parent(end_of_parent)
     seed_worker(worker_id, num_workers, rank, seed)
