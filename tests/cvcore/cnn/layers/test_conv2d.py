@@ -8,7 +8,10 @@ from tests.processes import python, run
 from torch import Tensor, nn
 
 from cvcore.cnn import Conv2d, build_conv_layer, go_directly
+from cvcore.cnn.conv_norm import conv_norm
 from cvcore.cnn.layers import conv2d
+from cvcore.ops import deep_conv
+from cvcore.ops.deep_conv import kernel_gradient
 
 
 @pytest.fixture
@@ -96,3 +99,26 @@ def test_a_module_can_be_held_to_torchs_own_way(taken: list) -> None:
     go_directly(block, False)
     block(x)
     assert len(taken) == 1
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_kernels_of_very_many_channels_have_their_gradient_by_products(
+    frozen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def noted(x: Tensor, grad: Tensor) -> Tensor:
+        asked.append(tuple(x.shape))
+        return kernel_gradient(x, grad)
+
+    monkeypatch.setattr(deep_conv, "kernel_gradient", noted)
+    monkeypatch.setitem(conv_norm.__globals__, "kernel_gradient", noted)
+    conv, norm = Conv2d(512, 512, 3, padding=1, bias=False), nn.BatchNorm2d(512).train(not frozen)
+    conv.direct = not frozen
+    x = torch.rand(2, 512, 4, 5)
+    conv_norm(conv, norm, x).square().sum().backward()
+    assert asked == [(2, 512, 4, 5)]
+
+    found, conv.weight.grad = conv.weight.grad, None
+    norm(torch.conv2d(x, conv.weight, padding=1)).square().sum().backward()
+    torch.testing.assert_close(found, conv.weight.grad, rtol=1e-4, atol=1e-2)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cvcore.cnn.layers.conv2d import goes_by_winograd
+from cvcore.cnn.layers.conv2d import goes_by_winograd, is_deep
+from cvcore.ops.deep_conv import kernel_gradient
 from cvcore.ops.winograd import winograd_gradients
 
 
@@ -106,7 +107,7 @@ class _ConvNorm(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight, scale)
         ctx.geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
-        ctx.by_winograd = goes_by_winograd(conv, x)
+        ctx.by_winograd, ctx.is_deep = goes_by_winograd(conv, x), is_deep(conv, x)
         return _norm_in_place(norm, conv(x))
 
     @staticmethod
@@ -140,11 +141,12 @@ def _gradients(
         of_x, of_weight = winograd_gradients(grad, x, weight, *wanted[:2])
         return of_x, of_weight, grad.sum(dim=(0, 2, 3)) if wanted[2] else None
     stride, padding, dilation, groups = ctx.geometry
-    found: tuple[Tensor | None, Tensor | None, Tensor | None]
-    found = torch.ops.aten.convolution_backward(
-        grad, x, weight, [len(weight)], stride, padding, dilation, False, [0, 0], groups, wanted
-    )
-    return found
+    by_products = ctx.is_deep and wanted[1]
+    of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
+        grad, x, weight, [len(weight)], stride, padding, dilation, False, [0, 0], groups,
+        (wanted[0], wanted[1] and not by_products, wanted[2]),
+    )  # fmt: skip
+    return of_x, kernel_gradient(x, grad) if by_products else of_weight, of_bias
 
 
 def _is_plain_conv(conv: nn.Module) -> bool:

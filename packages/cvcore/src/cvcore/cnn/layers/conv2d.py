@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from cvcore.cnn.registry import CONV_LAYERS
+from cvcore.ops.deep_conv import deep_conv2d
 from cvcore.ops.winograd import WINDOW_STEP, winograd_conv2d
 
 # Bringing windows and kernels there and back costs by the channel and the kernel, which only many
 # channels and many windows win back.
 _LEAST_CHANNELS = 128
 _LEAST_WINDOWS = 64
+_DEEP = 512  # channels from which the gradient of the kernels is had by products
 _ALL_DIRECT = os.environ.get("CVCORE_DIRECT_CONV", "0") == "1"
 
 
@@ -21,13 +23,14 @@ _ALL_DIRECT = os.environ.get("CVCORE_DIRECT_CONV", "0") == "1"
 class Conv2d(nn.Conv2d):
     """``nn.Conv2d`` that chooses its way on a processor, in float32.
 
-    3x3 kernels of many channels go over large maps by ``winograd_conv2d``. In other precisions, on
-    other devices, and where it is traced or compiled, it is torch's own. Outputs and gradients
-    differ from torch's by rounding, as they do between its own kernels for the two memory orders.
+    3x3 kernels of many channels go over large maps by ``winograd_conv2d``, those of very many over
+    small ones by ``deep_conv2d``. In other precisions, on other devices, and where it is traced or
+    compiled, it is torch's own. Outputs and gradients differ from torch's by rounding, as they do
+    between its own kernels for the two memory orders.
 
     Attributes:
-        direct: take torch's own way always; so do all layers under ``CVCORE_DIRECT_CONV=1`` in the
-            environment.
+        direct: have no output or gradient of a map by Winograd's way. ``CVCORE_DIRECT_CONV=1`` in
+            the environment leaves all layers torch's own way altogether.
     """
 
     direct = False
@@ -35,6 +38,8 @@ class Conv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if goes_by_winograd(self, input):
             return winograd_conv2d(input, weight, bias)
+        if torch.is_grad_enabled() and is_deep(self, input):
+            return deep_conv2d(input, weight, bias)
         return super()._conv_forward(input, weight, bias)
 
 
@@ -49,20 +54,26 @@ def goes_by_winograd(conv: nn.Module, x: Tensor) -> bool:
     """Whether a layer takes Winograd's way over (n, c, h, w)."""
     return (
         isinstance(conv, Conv2d)
+        and not conv.direct
         and _may_choose(conv, x)
-        and _is_wide_3x3(conv)
+        and _is_wide_3x3(conv, _LEAST_CHANNELS)
         and _windows(x) >= _LEAST_WINDOWS
     )
 
 
+def is_deep(conv: nn.Module, x: Tensor) -> bool:
+    """Whether the gradient of a layer's kernels over (n, c, h, w) is better had by products."""
+    return isinstance(conv, Conv2d) and _may_choose(conv, x) and _is_wide_3x3(conv, _DEEP)
+
+
 def _may_choose(conv: Conv2d, x: Tensor) -> bool:
-    if conv.direct or _ALL_DIRECT or torch.jit.is_tracing() or torch.compiler.is_compiling():
+    if _ALL_DIRECT or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
     on_processor = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
     return on_processor and x.dtype == conv.weight.dtype == torch.float32 and x.dim() == 4
 
 
-def _is_wide_3x3(conv: Conv2d) -> bool:
+def _is_wide_3x3(conv: Conv2d, channels: int) -> bool:
     return (
         conv.kernel_size == (3, 3)
         and conv.stride == (1, 1)
@@ -70,7 +81,7 @@ def _is_wide_3x3(conv: Conv2d) -> bool:
         and conv.dilation == (1, 1)
         and conv.groups == 1
         and conv.padding_mode == "zeros"
-        and min(conv.in_channels, conv.out_channels) >= _LEAST_CHANNELS
+        and min(conv.in_channels, conv.out_channels) >= channels
     )
 
 
