@@ -15,6 +15,7 @@ FLOORS = {
     "cvcore": [
         ["errors", "terminal", "version"],
         [
+            "allocator",
             "arguments",
             "checks",
             "deprecation",

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from cvcore.errors import ConfigError
 from cvcore.image.codec import swap_red_and_blue
-from cvcore.image.geometry import as_tensor
 
 _STRIP = 32  # rows normalised at once, so that they stay in the processor's cache
 

@@ -15,6 +15,7 @@ from torch import nn
 
 import detcore.apis.hooks  # noqa: F401  (registers the hooks that configs name)
 from cvcore import Config
+from cvcore.allocator import keep_freed_memory
 from cvcore.config import import_custom_modules
 from cvcore.dist import (
     get_dist_info,
@@ -60,6 +61,7 @@ def run_training(cfg: Config, options: RunOptions) -> BaseRunner:
     Returns:
         The runner after its last epoch.
     """
+    keep_freed_memory()
     with signals_noted():
         with abandonable():
             distributed = join_processes(cfg, options)
