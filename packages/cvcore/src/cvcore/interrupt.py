@@ -117,7 +117,7 @@ def abandonable() -> Iterator[None]:
 
 
 def end_of_process() -> Any:
-    """A number shared with the processes that this one starts: its ``value`` is 1 once this ends."""
+    """A number that the processes this one starts share: its ``value`` is 1 once this one ends."""
     return _end_of(os.getpid())
 
 
