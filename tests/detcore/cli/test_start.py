@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
-# What no training needs to begin; torch and torchvision bring none of it themselves.
+# What no training needs to begin; torch brings none of it itself.
 NOT_TO_BEGIN = (
     "IPython", "albumentations", "cv2", "faster_coco_eval", "hotcoco", "matplotlib",
     "numpy.testing", "onnx", "onnxruntime", "onnxscript", "pandas", "pygments", "rich.traceback",
-    "scipy", "tensorboard", "torch.distributed.checkpoint", "torch.utils.tensorboard",
+    "scipy", "sympy", "tensorboard", "torch._dynamo", "torch.distributed.checkpoint",
+    "torch.distributed.fsdp", "torch.onnx", "torch.utils.flop_counter", "torch.utils.tensorboard",
+    "torchvision", "triton",
 )  # fmt: skip
 TORCH = ("numpy", "torch", "torchvision")
 
