@@ -27,6 +27,7 @@ FLOORS = {
             "testing",
             "timer",
             "torch_build",
+            "torchvision_library",
             "versions",
         ],
         ["fileio", "progress_bar", "registry"],

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvcore.image import codec, fast, imfrombytes, imresize
+from cvcore.image import codec, fast, imfrombytes, imresize, jpeg
 from cvcore.image.bilinear import resize_bilinear_uint8
+from cvcore.image.jpeg import decode_jpeg
 
 
 @pytest.fixture
@@ -59,6 +60,27 @@ def test_simplejpeg_decodes_bit_for_bit_as_pillow(subsampling: int, order: str) 
     assert decoded is not None
     expected = np.array(Image.open(io.BytesIO(content)))
     np.testing.assert_array_equal(decoded, expected if order == "rgb" else expected[..., ::-1])
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_torchvision_decodes_bit_for_bit_as_pillow(
+    subsampling: int, order: str, absent: None
+) -> None:
+    content = photograph(quality=80, subsampling=subsampling)
+    decoded = decode_jpeg(content)
+    assert decoded is not None
+    expected = np.array(Image.open(io.BytesIO(content)))
+    np.testing.assert_array_equal(decoded, expected)
+    image = imfrombytes(content, channel_order=order)
+    np.testing.assert_array_equal(image, expected if order == "rgb" else expected[..., ::-1])
+    image[:] = 0  # it can be written to
+
+
+def test_what_torchvision_cannot_decode_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decode_jpeg(photograph()[:-200]) is None
+    monkeypatch.setattr(jpeg, "operators", lambda library, namespace: None)
+    assert decode_jpeg(photograph()) is None
 
 
 def test_a_file_cut_short_is_left_to_pillow_which_names_the_fault() -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from cvcore.errors import ConfigError, FileError, ImageDecodeError
 from cvcore.fileio import FileClient, atomic_write
 from cvcore.image import fast
+from cvcore.image.jpeg import decode_jpeg
 
 # Pillow opens JPEGs of several pictures (MPO) through the JPEG plugin.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -241,10 +242,14 @@ def _to_array(image: Image.Image, flag: str, path: str | None) -> np.ndarray:
 def _fast_array(
     image: Image.Image, content: bytes, flag: str, channel_order: str
 ) -> np.ndarray | None:
-    """The usual case, a JPEG of three colours, by the extra `fast`; None for all others."""
+    """The usual case, a JPEG of three colours, without Pillow; None for all others."""
     if image.format != "JPEG" or image.mode != "RGB" or not flag.startswith("color"):
         return None
     array = fast.decode_jpeg(content, channel_order)
+    if array is None:
+        array = decode_jpeg(content)
+        if array is not None and channel_order == "bgr":
+            array = swap_red_and_blue(array)
     if array is None or flag.endswith("ignore_orientation"):
         return array
     orientation = _orientation(image)

@@ -1,26 +1,19 @@
 """torchvision's operators, loaded by the first call of one.
 
-Importing torchvision brings torch's compiler and its ONNX exporter along: as long as importing
-torch takes, and 160 MiB, for which a training has no use. Suppression, which every detector calls,
-is therefore taken from torchvision's compiled library alone; the other operators, whose gradients
-may be defined in Python, come by the import.
+Suppression, which every detector calls, is taken from torchvision's compiled library alone. The
+other operators, whose gradients may be defined in Python, come by the package.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Callable
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-LIBRARIES = ("_C_stable", "_C")  # their names, the newer first
-
-Suppression = Callable[[Tensor, Tensor, float], Tensor]
+from cvcore.torchvision_library import operators
 
 
 def vision_ops() -> Any:
@@ -40,25 +33,7 @@ def keep_by_nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 @functools.cache
-def _suppression() -> Suppression:
-    """The operator from its library, or from the package where the library is not to be had so."""
-    path = _library()
-    if path is not None:
-        try:
-            torch.ops.load_library(path)
-            found: Suppression = torch.ops.torchvision.nms
-        except (OSError, AttributeError):
-            pass  # it needs what the package prepares, which also says best what is wrong
-        else:
-            return found
-    of_package: Suppression = vision_ops().nms
-    return of_package
-
-
-def _library() -> Path | None:
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None or spec.origin is None:
-        return None
-    folder = Path(spec.origin).parent
-    files = (folder / f"{name}{suffix}" for name in LIBRARIES for suffix in EXTENSION_SUFFIXES)
-    return next((file for file in files if file.is_file()), None)
+def _suppression() -> Callable[[Tensor, Tensor, float], Tensor]:
+    """The operator of the library, or the package's, which says what is wrong where it has none."""
+    found = getattr(operators("_C", "torchvision"), "nms", None)
+    return vision_ops().nms if found is None else found
