@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvcore.ops.sampled_gradient import gradients_of_places, sampled_places
+
 WINDOW_STEP = 4  # outputs of a window, in rows and in columns
 _KERNEL = 3
 _WINDOW = WINDOW_STEP + _KERNEL - 1
@@ -70,9 +72,12 @@ class _Winograd(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
         grad = grad.contiguous(memory_format=torch.channels_last)
+        grad_bias = grad.sum(dim=(0, 2, 3)) if for_bias else None
+        places = sampled_places(grad)
+        if places is not None:
+            return *gradients_of_places(places, grad, x, weight, for_x, for_weight), grad_bias
         grad_x = _InputGradient.apply(grad, weight) if for_x else None
         grad_weight = _WeightGradient.apply(x, grad) if for_weight else None
-        grad_bias = grad.sum(dim=(0, 2, 3)) if for_bias else None
         return grad_x, grad_weight, grad_bias
 
 
