@@ -179,7 +179,6 @@ def evaluation(inputs: Inputs, images: int = 5000, detections: int = 100) -> Row
         ),
         tolerance=1.1e-4,  # of an mAP that is given in four decimals
         absolute=True,
-        most_pairs=3,
     )  # fmt: skip
 
 
