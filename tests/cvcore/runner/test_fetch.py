@@ -40,6 +40,25 @@ def test_a_killed_worker_is_named_even_if_its_death_is_noticed_while_it_is_looke
         next_batch(batches)
 
 
+def test_a_death_may_be_noticed_before_the_first_worker_is_looked_at() -> None:
+    class NoticedAtOnce(Batches):
+        looks = 0
+
+        @property
+        def _workers(self) -> list[Any]:
+            self.looks += 1
+            if self.looks == 1:
+                raise RuntimeError("DataLoader worker (pid 70) is killed by signal: Killed.")
+            return [SimpleNamespace(pid=70, exitcode=-9, join=self.join)]
+
+        @_workers.setter
+        def _workers(self, workers: list[Any]) -> None:
+            pass
+
+    with pytest.raises(WorkerDiedError, match="process 70 by SIGKILL"):
+        next_batch(NoticedAtOnce(ConnectionResetError(104, "reset by peer")))
+
+
 def test_an_error_of_living_workers_is_passed_on() -> None:
     with pytest.raises(ConnectionResetError):
         next_batch(Batches(ConnectionResetError(104, "reset by peer"), None, 0))

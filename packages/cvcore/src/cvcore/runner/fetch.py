@@ -40,7 +40,10 @@ def next_batch(batches: Iterator[Any]) -> Any:
         set_random_state(state)
         raise
     except (RuntimeError, OSError, EOFError) as error:
-        dead = _dead_workers(batches)
+        try:
+            dead = _dead_workers(batches)
+        except RuntimeError:  # of torch's handler of SIGCHLD, at a death noticed just now
+            dead = _dead_workers(batches)
         if not dead or isinstance(error, CvcoreError):
             raise
         raise WorkerDiedError(_describe(dead)) from error
