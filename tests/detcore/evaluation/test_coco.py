@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from cvcore.errors import MissingExtraError
 from detcore.evaluation import CocoObjects, evaluate_coco
 
 IMAGES = list(range(1, 21))
@@ -154,6 +157,22 @@ def test_E9_masks_too(backend: str) -> None:  # noqa: N802
         expected = by_pycocotools_itself(truths, detections, "segm")
         np.testing.assert_allclose(found.stats(), expected.stats, atol=1e-6)
         assert found.stats()[0] > 0.1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_areas_are_those_given_whatever_the_boxes(backend: str) -> None:
+    pytest.importorskip(backend)
+    truths, detections = (replace(each, areas=np.full(len(each), 50.0)) for each in drawn())
+    found = evaluate_coco(truths, detections, IMAGES, CATEGORIES, backend=backend)
+    assert found.average_precision(area="small") == found.average_precision() > 0.2
+    assert found.average_precision(area="large") == -1
+
+
+def test_a_hotcoco_that_is_too_old_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = SimpleNamespace(COCO=object, __version__="1.1.0")
+    monkeypatch.setitem(sys.modules, "hotcoco", old)
+    with pytest.raises(MissingExtraError, match=r"hotcoco 1\.1\.0 is too old, 1\.2 is needed"):
+        evaluate_coco(*drawn(), IMAGES, CATEGORIES, backend="hotcoco")
 
 
 def test_ids_may_be_texts_and_images_without_anything_count() -> None:

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from cvcore.errors import requires
+from cvcore.errors import MissingExtraError, requires
 from detcore.errors import check_option
 from detcore.evaluation.coco_matching import count_pairs
 from detcore.evaluation.coco_rows import Arrays, Task
@@ -40,9 +40,15 @@ def _by_faster_coco_eval(task: Task) -> Arrays:
 
 def _by_hotcoco(task: Task) -> Arrays:
     library = requires("hotcoco", extra="eval", distribution="detcore")
-    truths, detections = (
-        library.COCO(task.document(rows)) for rows in (task.truths, task.detections)
-    )
+    if not hasattr(library.COCO, "from_arrays"):  # came with columns for update_anns
+        raise MissingExtraError(
+            f"hotcoco {library.__version__} is too old, 1.2 is needed; get it with: "
+            "pip install -U 'detcore[eval]'"
+        )
+    rows = task.detections
+    truths = library.COCO(task.document(task.truths))
+    detections = truths.load_res(rows.table(), segmentation=rows.masks)
+    detections.update_anns(ids=np.arange(1, len(rows.boxes) + 1), area=rows.areas)
     counter = library.COCOeval(truths, detections, task.iou_type)
     params = counter.params
     task.settle(params)
@@ -78,7 +84,7 @@ def count_matches(task: Task, backend: str = "auto") -> Arrays:
         backend: One of `BACKENDS`.
 
     Raises:
-        MissingExtraError: The library that is named is not installed.
+        MissingExtraError: The library that is named is not installed, or too old.
     """
     check_option("count_matches", "backend", backend, BACKENDS)
     return _COUNTERS[installed_backend() if backend == "auto" else backend](task)

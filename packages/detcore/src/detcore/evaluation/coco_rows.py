@@ -40,6 +40,11 @@ class Rows:
         names = tuple(columns)
         return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
+    def table(self) -> np.ndarray:
+        """(n, 7) float64 image, box, score (1 where there is none) and category."""
+        scores = np.ones(len(self.images)) if self.scores is None else self.scores
+        return np.column_stack([self.images, self.boxes, scores, self.categories])
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
