@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,17 @@ def test_annotations_are_sorted_by_image_and_keep_their_order_within(
     assert list(records.ids) == [2, 1, 3]
     assert records.offsets.tolist() == [0, 1, 3]
     assert records.image_of.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("category", [9, None, [], {}])
+def test_a_category_that_is_not_listed_is_an_error(
+    write_coco: Callable[..., Path], category: Any
+) -> None:
+    path = write_coco([{"bbox": [0, 0, 9, 9], "category_id": category}])
+    with pytest.raises(
+        AnnotationError, match=re.escape(f"first is annotation 1 with {category!r}")
+    ):
+        read(path)
 
 
 def test_annotations_of_unknown_images_are_counted(write_coco: Callable[..., Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from detcore.datasets.coco.source import (
     no_garbage_collection,
     not_finite,
     parse_json,
+    places_of,
     plain_id,
 )
 from detcore.datasets.segmentations import Segmentations, to_rle
@@ -140,19 +140,14 @@ def _sound(source: Source, annotations: list[dict[str, Any]], head: _Head) -> li
     """The annotations of images that are listed, by image; raises at the first fault."""
     ids = source.column(annotations, "annotations", "id", ID)
     source.unique(ids, "annotations")
-    owners = _places(source.column(annotations, "annotations", "image_id", ID), head.image_places)
+    owners = places_of(source.column(annotations, "annotations", "image_id", ID), head.image_places)
     named = source.column(annotations, "annotations", "category_id")
-    source.known(_places(named, head.category_places), ids, named, "categories")
+    source.known(places_of(named, head.category_places), ids, named, "categories")
     source.check_boxes(annotations)
     rows = np.argsort(owners, kind="stable")[int((owners < 0).sum()) :]
     kept = [annotations[row] for row in rows.tolist()]
     source.check_segmentations(kept)
     return kept
-
-
-def _places(values: list[Hashable], place_of: dict[Hashable, int]) -> np.ndarray:
-    """(len(values),) int64, where each stands; -1 for those that do not."""
-    return np.fromiter(map(place_of.get, values, repeat(-1)), np.int64, len(values))
 
 
 def _records(source: Source, head: _Head, columns: Columns, lost: int = 0) -> CocoRecords:

@@ -8,8 +8,9 @@ import importlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -186,6 +187,12 @@ def not_finite(file: str, count: int, first: Hashable) -> AnnotationError:
         f"{file}: {count} annotations have a segmentation with something that is no finite "
         f"number, the first is annotation {first!r}; correct or remove it"
     )
+
+
+def places_of(values: Iterable[Any], place_of: Mapping[Any, int]) -> np.ndarray:
+    """(n,) int64, where each value stands; -1 for those that do not, lists and objects too."""
+    keys = (value if isinstance(value, Hashable) else None for value in values)
+    return np.fromiter(map(place_of.get, keys, repeat(-1)), np.int64)
 
 
 def plain_id(value: Any) -> Hashable:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from detcore.datasets.coco.source import places_of
 from detcore.errors import AnnotationError
 
 _KEYS = ("image_id", "category_id", "bbox", "score")
@@ -79,7 +80,7 @@ def _records(content: bytes | str, file: str) -> list[dict[str, Any]]:
 def _places(
     records: Sequence[Mapping[str, Any]], key: str, place_of: Mapping[Any, int], file: str
 ) -> np.ndarray:
-    places = np.array([place_of.get(record[key], -1) for record in records], dtype=np.int64)
+    places = places_of((record[key] for record in records), place_of)
     unknown = np.flatnonzero(places < 0)
     if len(unknown):
         raise AnnotationError(
