@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from tests.processes import run_script_on_two_ranks
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # spinning threads starve each other
@@ -15,6 +18,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the others compute too
 os.environ["DETCORE_CACHE"] = "off"  # tests of the cache give it a folder of their own
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic runs on CUDA
+
+
+@pytest.fixture(autouse=True)
+def drawn_alike() -> None:
+    """What a test draws without a seed of its own is the same in every run."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
