@@ -191,10 +191,14 @@ def test_what_a_file_lacks_is_said_without_the_traceback_of_a_worker(workers: in
 
 
 def test_workers_leave_ctrl_c_to_the_main_process() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    loader = build_dataloader(SignalOf(), 1, 1, dist=False, shuffle=False, seed=0)
-    assert torch.cat(list(loader)).tolist() == [1, 1]
-    assert signal.getsignal(signal.SIGINT) == before
+    # Where the tests themselves run in the background, Ctrl-C may be left aside from the start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        loader = build_dataloader(SignalOf(), 1, 1, dist=False, shuffle=False, seed=0)
+        assert torch.cat(list(loader)).tolist() == [1, 1]
+        assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_wrapped_dataset_stands_for_the_dataset() -> None:
