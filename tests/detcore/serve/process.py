@@ -9,15 +9,19 @@ from pathlib import Path
 
 from tests.processes import Ended, Process, python
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "2"}  # glibc's
 STARTED = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 
 class Server(Process):
-    """`detcore serve` on a free port; ``address`` is where it listens."""
+    """`detcore serve` on a free port; ``address`` is where it listens.
+
+    Large blocks go back to the system when they are freed, so that what it holds is what it uses.
+    """
 
     def __init__(self, checkpoint: Path, *options: str) -> None:
         command = python("-m", "detcore.cli.main", "serve", checkpoint)
-        super().__init__([*command, "--port", "0", "--device", "cpu", *options])
+        super().__init__([*command, "--port", "0", "--device", "cpu", *options], ALLOCATOR)
         try:
             self.address = self._wait()
         except BaseException:

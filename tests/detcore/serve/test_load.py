@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2 as httpx
@@ -14,8 +15,8 @@ from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.slow
 CLIENTS = 50
-SECONDS = 4.0  # of each of two halves
-MEGABYTES = 30.0  # that the server may grow by between the first and the second half
+ROUNDS = 9  # in each of which every client asks once
+MEGABYTES = 15.0  # that all of the last rounds may lie above all of the first
 
 
 def figure(server: Server, name: str) -> float:
@@ -25,45 +26,37 @@ def figure(server: Server, name: str) -> float:
     return float(found[1])
 
 
-def ask_until(server: Server, pictures: list[bytes], end: float) -> list[tuple[int, int, int]]:
-    """(picture, status, objects) of each request of one client."""
-    seen = []
-    with httpx.Client(base_url=server.address, timeout=PATIENCE) as client:
-        while time.monotonic() < end:
-            which = len(seen) % len(pictures)
-            answer = client.post("/predict", content=pictures[which])
-            seen.append((which, answer.status_code, len(answer.json().get("detections", ()))))
-    return seen
-
-
-def load(server: Server, pictures: list[bytes]) -> list[tuple[int, int, int]]:
-    end = time.monotonic() + SECONDS
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = [pool.submit(ask_until, server, pictures, end) for _ in range(CLIENTS)]
-        return [answer for client in clients for answer in client.result(PATIENCE)]
+def ask(client: httpx.Client, picture: bytes) -> tuple[int, int]:
+    """The status of an answer, and the number of objects in it."""
+    answer = client.post("/predict", content=picture)
+    return answer.status_code, len(answer.json().get("detections", ()))
 
 
 def test_fifty_clients_are_all_answered_and_memory_stays(server: Server, scenes: Path) -> None:
     pictures = [path.read_bytes() for path in sorted((scenes / "images").glob("val_*.jpg"))]
-    alone = [
-        len(httpx.post(f"{server.address}/predict", content=picture).json()["detections"])
-        for picture in pictures
-    ]
-    before = figure(server, 'detcore_requests_total{status="200"}')
-    first = load(server, pictures)
-    middle = figure(server, "process_resident_memory_bytes")
-    second = load(server, pictures)
-    grown = (figure(server, "process_resident_memory_bytes") - middle) / 1e6
-    answers = first + second
-    assert len(answers) >= 2 * CLIENTS
-    assert {status for _, status, _ in answers} == {200}
+    sent = [pictures[which % len(pictures)] for which in range(CLIENTS)]
+    answers, memory = [], []
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(httpx.Client(base_url=server.address, timeout=PATIENCE))
+            for _ in range(CLIENTS)
+        ]
+        pool = stack.enter_context(ThreadPoolExecutor(CLIENTS))
+        alone = {picture: ask(clients[0], picture)[1] for picture in pictures}
+        before = figure(server, 'detcore_requests_total{status="200"}')
+        for _ in range(ROUNDS):
+            answers += zip(sent, pool.map(ask, clients, sent), strict=True)
+            memory.append(figure(server, "process_resident_memory_bytes") / 1e6)
+    assert {status for _, (status, _) in answers} == {200}
     # A score at the threshold may fall to either side in another batch.
-    assert all(abs(count - alone[which]) <= 1 for which, _, count in answers)
+    assert all(abs(count - alone[picture]) <= 1 for picture, (_, count) in answers)
+    assert len(answers) == ROUNDS * CLIENTS
     assert figure(server, 'detcore_requests_total{status="200"}') - before == len(answers)
     assert figure(server, "detcore_errors_total") == 0
     batches = figure(server, "detcore_batch_size_count")
     assert len(answers) / batches > 2  # they went together
-    assert grown < MEGABYTES
+    third = ROUNDS // 3
+    assert min(memory[-third:]) - max(memory[:third]) < MEGABYTES, memory
 
 
 def test_a_signal_ends_it_after_the_last_answer(trained_run: Path, photo: bytes) -> None:
