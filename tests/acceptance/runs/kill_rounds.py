@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,30 @@ def check(folder: Path, before: int) -> int:
 
 
 def has_gone_on(folder: Path, before: int) -> bool:
-    """Whether there is a checkpoint of a later iteration than ``before``."""
-    return any(int(path.stem.partition("_")[2]) > before for path in folder.glob("iter_*.pth"))
+    """Whether the newest checkpoint, from which a run resumes, is of a later iteration."""
+    newest = (folder / "latest.pth").resolve()
+    return newest.stem != "latest" and int(newest.stem.partition("_")[2]) > before
+
+
+def wait_until(condition: Callable[[], bool], pause: float = 0.0) -> None:
+    deadline = time.monotonic() + 600
+    while not condition():
+        assert time.monotonic() < deadline, "the run does not get going"
+        time.sleep(pause)
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """The temporary files of writes that have not come to their end."""
+    return list(folder.glob(".*.tmp"))
 
 
 def main(folder: Path, rounds: int) -> None:
-    """Do the rounds; print how many hit a write in the act, and how far the run came."""
+    """Do the rounds; print how many hit a write in the act, and how far the run came.
+
+    Of four kills one may come before anything is saved, at the resume perhaps; one comes at any
+    moment behind a save; two come soon after a write has begun, as moments taken at random may
+    all miss it where the disk takes long over what is around it.
+    """
     torch.set_num_threads(1)
     source = random.Random(0)
     newest = in_the_act = 0
@@ -79,16 +98,16 @@ def main(folder: Path, rounds: int) -> None:
         if child == 0:
             train(folder, asynchronous=turn % 2 == 1)
             os._exit(1)
-        deadline = time.monotonic() + 600
-        # Every fourth kill may come before anything is saved, at the resume perhaps.
-        while (newest == 0 or turn % 4) and not has_gone_on(folder, newest):
-            assert time.monotonic() < deadline, "the run does not get going"
-            time.sleep(0.001)
+        if newest == 0 or turn % 4:
+            wait_until(lambda before=newest: has_gone_on(folder, before), pause=0.001)
         time.sleep(source.uniform(0.02, 0.25))
+        if turn % 4 > 1:
+            wait_until(lambda: bool(unfinished(folder)))
+            time.sleep(source.uniform(0, 0.004))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         assert os.WTERMSIG(status) == signal.SIGKILL, f"the run ended by itself: {status}"
-        leftovers = list(folder.glob(".*.tmp"))
+        leftovers = unfinished(folder)
         in_the_act += bool(leftovers)
         for path in leftovers:
             path.unlink()
