@@ -183,7 +183,7 @@ def evaluation(inputs: Inputs, images: int = 5000, detections: int = 100) -> Row
 
 
 def start_up(inputs: Inputs) -> Row:
-    """Start of the process to the end of the first iteration."""
+    """Start of the process to the end of the first iteration, ours without extras."""
     return Row(
         "start of the training command to its first iteration",
         "training",
@@ -203,7 +203,7 @@ def configs(folder: Path) -> Row:
 
 
 def whole_training(inputs: Inputs, data_root: Path) -> Row:
-    """The recipe for blood cells, twelve epochs with evaluations."""
+    """The recipe for blood cells, twelve epochs with evaluations, ours without extras."""
     return Row(
         "whole training on blood cells",
         "training",

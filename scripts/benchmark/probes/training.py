@@ -16,7 +16,7 @@ from typing import Any
 from scripts.benchmark.probes.first_iteration_note import NOTE
 
 START = {
-    "detcore": ["-c", "import sys; from detcore.cli.train import main; sys.exit(main())"],
+    "detcore": ["-m", "scripts.benchmark.probes.train_ours"],
     "mmdet": ["-m", "scripts.benchmark.probes.train_reference"],
 }
 
