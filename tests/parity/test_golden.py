@@ -62,26 +62,37 @@ ORDERED = (GCNET, FASTER_RESNEST, MASK_RESNEST)
 # The figures were made with kernels for AVX-512, but with MKL's products in the order that is the
 # same on every processor: so computed, GCNet's features and losses are the stored bits.
 AS_MADE = {"MKL_CBWR": "COMPATIBLE"}
-CAN_BE_AS_MADE = (
-    torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkl.is_available()
-)
+CAPABILITY = torch.backends.cpu.get_cpu_capability()
+CAN_BE_AS_MADE = CAPABILITY == "AVX512" and torch.backends.mkl.is_available()
 # Gradient norms that the reference itself does not repeat: some of GCNet's with other products, and
-# that of a bias which a batch norm takes away again, so that only rounding is left of it.
+# those of biases which a batch norm or a softmax takes away again, so that only rounding is left.
 UNREPEATABLE = {
     GCNET: "gradient of ",
     FASTER_RESNEST: "gradient of backbone.layer2.0.conv2.fc1.bias:",
+    "libra_rcnn__libra_retinanet_r50_fpn_1x_coco": "gradient of neck.1.refine.phi.conv.bias:",
 }
+# With kernels for AVX2 MMDetection itself misses its figures of these, by as much: what it computes
+# with such kernels is stored too (scripts/store_golden.py).
+WITH_AVX2 = {path.name for path in (FOLDER / "golden_avx2").glob("*.npz")}
+# Their hundredth detection is one of several of the very same score. Which of them MMDetection
+# keeps changes when its weights are laid channels-last.
+CUT_AMONG_EQUALS = (
+    "pvt__retinanet_pvt-t_fpn_1x_coco",
+    "pvt__retinanet_pvtv2-b0_fpn_1x_coco",
+)
 
 
 @pytest.mark.parametrize("path", each_golden())
 def test_a_model_has_the_keys_and_gives_the_features_detections_and_losses(path: Path) -> None:
-    golden = Golden(path)
+    other_kernels = CAPABILITY == "AVX2" and path.name in WITH_AVX2
+    golden = Golden(FOLDER / "golden_avx2" / path.name if other_kernels else path)
     model = golden.model()
     if path.stem in ORDERED:
         sum_as_stored(model)
     assert compare_state_dict(model, STATE_DICTS[path.stem]) == []
     assert compare_features(model, golden) == []
-    assert compare_predictions(model, golden) == []
+    among_equals = CAPABILITY != "AVX512" and path.stem in CUT_AMONG_EQUALS
+    assert compare_predictions(model, golden, among_equals) == []
     if path.stem == GCNET and CAN_BE_AS_MADE:
         assert train_in(AS_MADE, path) == []
         return
