@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from scripts.compare_with_reference import parity, reference
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "parity"))
+import parity
+from scripts.compare_with_reference import reference
 
 
 def features(model: nn.Module, golden: parity.Golden) -> list[dict[str, Any]]:
