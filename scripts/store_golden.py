@@ -5,7 +5,7 @@ models, weights and inputs are those of the files given, which were made with ke
 `golden_avx2` has the models whose figures other kernels move by more than the tolerance. No dropout
 and nothing drawn, so that a second run gives the same.
 
-Example: python scripts/store_golden.py tests/parity/golden/pvt__*.npz --out golden_avx2
+Example: python scripts/store_golden.py tests/parity/golden/hrnet__*.npz --out golden_avx2
 """
 
 from __future__ import annotations
@@ -30,12 +30,7 @@ def features(model: nn.Module, golden: parity.Golden) -> list[dict[str, Any]]:
     """Shape and statistics of every level."""
     with torch.no_grad():
         levels = model.eval().extract_feat(golden.image())
-    found = []
-    for level in levels:
-        flat = level.double().flatten()
-        stats = [flat.mean(), flat.std(), flat.abs().sum(), *flat[:5]]
-        found.append({"shape": list(level.shape), "stats": [float(each) for each in stats]})
-    return found
+    return [{"shape": [*level.shape], "stats": parity.statistics(level)} for level in levels]
 
 
 def predictions(model: nn.Module, golden: parity.Golden) -> dict[str, np.ndarray]:

@@ -75,7 +75,7 @@ UNREPEATABLE = {
 # with such kernels is stored too (scripts/store_golden.py).
 WITH_AVX2 = {path.name for path in (FOLDER / "golden_avx2").glob("*.npz")}
 # Their hundredth detection is one of several of the very same score. Which of them MMDetection
-# keeps changes when its weights are laid channels-last.
+# keeps changes, with the first of the two, when its weights are laid channels-last.
 CUT_AMONG_EQUALS = (
     "pvt__retinanet_pvt-t_fpn_1x_coco",
     "pvt__retinanet_pvtv2-b0_fpn_1x_coco",
