@@ -45,22 +45,24 @@ class BinGrid:
             self.start[rows], self.bin_size[rows], self.samples[rows], self.length[rows], self.bins
         )
 
-    def sample_places(self, samples: int) -> tuple[Tensor, Tensor]:
-        """(n, bins, samples) places within the map, and which of them lie on it."""
-        bins = torch.arange(self.bins, out=self.start.new_empty(0))[:, None]
-        steps = torch.arange(samples, out=self.start.new_empty(0)) + 0.5
-        size = self.bin_size[:, None, None]
-        places = self.start[:, None, None] + bins * size + steps * size / samples
-        length = self.length[:, None, None]
-        inside = (places >= -1) & (places <= length)
-        return torch.minimum(places.clamp(min=0), (length - 1).to(places.dtype)), inside
+    def pixels(self) -> Taps:
+        """What every bin reads along this axis."""
+        counts = self.taps()
+        shape = (len(counts), self.bins, int(counts.max()))
+        pixels = self.length.new_zeros(shape)
+        weights = self.start.new_zeros(shape)
+        kinds, kind = torch.stack((self.samples, counts), dim=1).unique(dim=0, return_inverse=True)
+        for place, (samples, taps) in enumerate(kinds.tolist()):
+            if samples == 0:
+                continue
+            rows = (kind == place).nonzero().flatten()
+            found = self.select(rows)._pixels_of_kind(samples, taps)
+            pixels[rows, :, :taps], weights[rows, :, :taps] = found
+        return Taps(counts, pixels, weights)
 
-    def pixels(self, samples: int, taps: int) -> tuple[Tensor, Tensor]:
-        """(n, bins, taps) pixels along this axis and the weight of each."""
-        if samples == 0:
-            zeros = self.start.new_zeros(len(self.start), self.bins, taps)
-            return zeros.long(), zeros
-        places, inside = self.sample_places(samples)
+    def _pixels_of_kind(self, samples: int, taps: int) -> tuple[Tensor, Tensor]:
+        """(n, bins, taps) pixels and their weights, of regions that are sampled equally often."""
+        places, inside = self._sample_places(samples)
         share = inside.to(places.dtype) / samples
         last = (self.length - 1)[:, None, None]
         low = places.floor()
@@ -73,6 +75,25 @@ class BinGrid:
         pixel = torch.stack((low, low + 1), dim=-1).flatten(2).long()
         weight = torch.stack(((1 - fraction) * share, fraction * share), dim=-1).flatten(2)
         return torch.minimum(pixel, last), weight
+
+    def _sample_places(self, samples: int) -> tuple[Tensor, Tensor]:
+        """(n, bins, samples) places within the map, and which of them lie on it."""
+        bins = torch.arange(self.bins, out=self.start.new_empty(0))[:, None]
+        steps = torch.arange(samples, out=self.start.new_empty(0)) + 0.5
+        size = self.bin_size[:, None, None]
+        places = self.start[:, None, None] + bins * size + steps * size / samples
+        length = self.length[:, None, None]
+        inside = (places >= -1) & (places <= length)
+        return torch.minimum(places.clamp(min=0), (length - 1).to(places.dtype)), inside
+
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """The pixels that each bin reads along one axis."""
+
+    counts: Tensor  # (n,) int64, of a bin of each region
+    pixels: Tensor  # (n, bins, most) int64; behind a region's own count, zeros
+    weights: Tensor  # (n, bins, most) float, likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +155,7 @@ def make_grids(
 def make_bags(
     images: Tensor, levels: Tensor, widths: Tensor, down: BinGrid, across: BinGrid
 ) -> Iterator[Bags]:
-    """Group regions that read equally many pixels, level by level, into chunks of lookups.
+    """What each bin looks up, level by level, in chunks of some ``LOOKUPS_PER_CHUNK``.
 
     Args:
         images: (n,) int64, place of each region's image in the batch.
@@ -143,48 +164,56 @@ def make_bags(
         down: Rows of the bins.
         across: Columns of the bins.
     """
-    first_pixel = images * down.length * widths
-    tap_counts = torch.stack(
-        (levels, down.samples, down.taps(), across.samples, across.taps()), dim=1
-    )
-    kinds, kind = tap_counts.unique(dim=0, return_inverse=True)
-    groups = kind.argsort().split(torch.bincount(kind, minlength=len(kinds)).tolist())
-    bins = down.bins * across.bins
-    pending: list[tuple[Tensor, Tensor, Tensor]] = []
-    lookups, current = 0, -1
-    for (level, *counts), group in zip(kinds.tolist(), groups, strict=True):
-        per_region = bins * counts[1] * counts[3]
-        for rows in group.split(max(LOOKUPS_PER_CHUNK // per_region, 1)):
-            size = per_region * len(rows)
-            if pending and (level != current or lookups + size > LOOKUPS_PER_CHUNK):
-                yield _join(current, pending, bins)
-                pending, lookups = [], 0
-            row_pixels, row_weights = down.select(rows).pixels(counts[0], counts[1])
-            columns, column_weights = across.select(rows).pixels(counts[2], counts[3])
-            row_pixels = row_pixels * widths[rows, None, None] + first_pixel[rows, None, None]
-            pixels = row_pixels[:, :, None, :, None] + columns[:, None, :, None, :]
-            weights = row_weights[:, :, None, :, None] * column_weights[:, None, :, None, :]
-            pending.append((rows, pixels.reshape(len(rows), -1), weights.reshape(len(rows), -1)))
-            lookups, current = lookups + size, level
-    if pending:
-        yield _join(current, pending, bins)
+    if not len(images):
+        return
+    rows, columns = down.pixels(), across.pixels()
+    # Of the first pixel of each row, counted through the images of the level.
+    first = (images * down.length)[:, None, None] + rows.pixels
+    rows = Taps(rows.counts, first * widths[:, None, None], rows.weights)
+    order = levels.argsort(stable=True)
+    lookups = (rows.counts * columns.counts * down.bins * across.bins)[order].cumsum(0)
+    chunk_of = torch.stack((levels[order], lookups // LOOKUPS_PER_CHUNK), dim=1)
+    chunks, sizes = chunk_of.unique_consecutive(dim=0, return_counts=True)
+    for level, regions in zip(chunks[:, 0].tolist(), order.split(sizes.tolist()), strict=True):
+        parts = [_lookups(part, rows, columns) for part in regions.split(REGIONS_PER_PART)]
+        pixels, weights, lengths = (torch.cat(same) for same in zip(*parts, strict=True))
+        yield Bags(level, regions, pixels, weights, lengths.cumsum(0, dtype=torch.int32) - lengths)
 
 
-def _join(level: int, parts: Sequence[tuple[Tensor, Tensor, Tensor]], bins: int) -> Bags:
-    lengths = torch.cat(
-        [
-            rows.new_full((len(rows) * bins,), pixels.shape[1] // bins, dtype=torch.int32)
-            for rows, pixels, _ in parts
-        ]
-    )
-    return Bags(
-        level,
-        torch.cat([rows for rows, _, _ in parts]),
-        # 32 bits are sorted twice as fast as 64, and no batch of maps has 2**31 pixels.
-        torch.cat([pixels.flatten() for _, pixels, _ in parts]).int(),
-        torch.cat([weights.flatten() for _, _, weights in parts]),
-        lengths.cumsum(0, dtype=torch.int32) - lengths,
-    )
+def _lookups(regions: Tensor, rows: Taps, columns: Taps) -> tuple[Tensor, Tensor, Tensor]:
+    """(t,) int32 pixels that the bins of some regions read, row by row, and the weight of each.
+
+    Returns:
+        Pixels, weights, and (r * bins,) int32, how many of them each bin has.
+    """
+    (down, tall), (across, wide) = rows.pixels.shape[1:], columns.pixels.shape[1:]
+    row_counts, column_counts = rows.counts[regions], columns.counts[regions]
+    # Where each bin begins among all numbers of either axis.
+    of_rows = (regions[:, None] * down + torch.arange(down))[:, :, None].expand(-1, -1, across)
+    of_columns = (regions[:, None] * across + torch.arange(across))[:, None].expand(-1, down, -1)
+    bins = down * across
+    bin_of, row = _ragged(of_rows.flatten() * tall, row_counts.repeat_interleave(bins))
+    widths = column_counts.repeat_interleave(bins)
+    row_of, column = _ragged((of_columns.flatten() * wide)[bin_of], widths[bin_of])
+    pixels = rows.pixels.take(row).index_select(0, row_of)
+    pixels += columns.pixels.take(column)
+    weights = rows.weights.take(row).index_select(0, row_of)
+    weights *= columns.weights.take(column)
+    lengths = (row_counts * column_counts).repeat_interleave(bins)
+    # 32 bits are sorted twice as fast as 64, and no batch of maps has 2**31 pixels.
+    return pixels.int(), weights, lengths.int()
+
+
+def _ragged(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """(t,) which run each number belongs to, and the numbers of all runs one after the other.
+
+    Args:
+        starts: (n,) int64, first number of each run.
+        counts: (n,) int64, how many consecutive numbers it has.
+    """
+    run = torch.repeat_interleave(counts)
+    moved = starts - (counts.cumsum(0) - counts)
+    return run, moved.index_select(0, run).add_(torch.arange(len(run)))
 
 
 class _SumBags(torch.autograd.Function):
