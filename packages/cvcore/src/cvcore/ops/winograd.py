@@ -156,8 +156,10 @@ def _both_ways(matrix: Tensor, squares: Tensor, channels: int) -> Tensor:
     One product with (p * p, q * q) numbers would multiply two to three times as often.
     """
     p, q = matrix.shape
-    columns = (matrix @ squares.view(q, -1)).view(p, q, -1)
-    return torch.matmul(matrix, columns).view(p * p, -1, channels)
+    # Column by column: one product over all of them takes MKL more than half as long again.
+    columns = torch.bmm(matrix.expand(q, p, q), squares.view(q, q, -1).transpose(0, 1))
+    rows = torch.bmm(matrix.expand(p, p, q), columns.transpose(0, 1))
+    return rows.view(p * p, -1, channels)
 
 
 class _Grid:
