@@ -1,7 +1,7 @@
-"""3x3 convolution of very many channels: torch's, with the gradient of its kernels as products.
+"""3x3 convolution of very many channels: torch's, with the gradient of its kernels as a product.
 
-Such layers see small maps. There oneDNN's kernel for that gradient takes twice as long as nine
-matrix products, one for each place in a kernel, of all outputs with the inputs that they saw.
+Such layers see small maps. There oneDNN's kernel for that gradient can take twice as long as one
+product of all outputs with the inputs that they saw.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ def kernel_gradient(x: Tensor, grad: Tensor) -> Tensor:
     """
     images, channels, height, width = x.shape
     framed = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    # Of every place in a kernel, the inputs that it saw: the map, moved by a row or a column.
+    # Of every output, the inputs that it saw.
     of_image, of_row, of_column, of_channel = framed.stride()
     seen = framed.as_strided(
-        (_KERNEL, _KERNEL, images, height, width, channels),
-        (of_row, of_column, of_image, of_row, of_column, of_channel),
+        (images, height, width, _KERNEL, _KERNEL, channels),
+        (of_image, of_row, of_column, of_row, of_column, of_channel),
         framed.storage_offset(),
     )
     outputs = grad.permute(1, 0, 2, 3).flatten(1)
-    places = torch.matmul(outputs, seen.reshape(_KERNEL**2, -1, channels))
-    kernels = places.permute(1, 2, 0).contiguous()
-    return kernels.view(len(outputs), channels, _KERNEL, _KERNEL)
+    kernels = outputs @ seen.reshape(-1, _KERNEL**2 * channels)
+    kernels = kernels.view(-1, _KERNEL, _KERNEL, channels).permute(0, 3, 1, 2)
+    return kernels.contiguous()
 
 
 class _DeepConv(torch.autograd.Function):
