@@ -64,7 +64,8 @@ class OptimizerStep:
             norm = _whole(get_total_norm([p.grad for _, p in named], **options))
             if self.scaler is None and not bool(torch.isfinite(norm)):
                 raise NonFiniteError(_describe_gradients(named))
-        if norm is not None and self.grad_clip is not None:
+        # Gradients within the largest norm would be multiplied by one. The sum is torch's divisor.
+        if norm is not None and settings and not norm + 1e-6 <= settings["max_norm"]:
             foreach = settings.get("foreach")
             clip_grads_with_norm_([p for _, p in named], settings["max_norm"], norm, foreach)
         if self.scaler is not None:
