@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cvcore.ops import winograd, winograd_conv2d
-from cvcore.ops.sampled_gradient import gradients_of_places, sampled_places
+from cvcore.ops import sampled_gradient, winograd, winograd_conv2d
+from cvcore.ops.sampled_gradient import gradients_of_places, sampled_conv2d, sampled_places
 
 SIZE = (2, 3, 9, 7)
 
@@ -59,6 +59,46 @@ def test_the_convolution_takes_them_where_they_are_few(monkeypatch: pytest.Monke
     monkeypatch.setattr(winograd._WeightGradient, "apply", never)
     for ours, theirs in zip(torch.autograd.grad(out, (x, weight), grad), whole, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_torchs_convolution_takes_them_where_they_are_few(few: bool) -> None:
+    x, weight = operands()
+    bias = draw(4, seed=12).requires_grad_()
+    out, plain = sampled_conv2d(x, weight, bias), F.conv2d(x, weight, bias, padding=1)
+    assert torch.equal(out, plain)
+    grad = gradient_at(*INSIDE) if few else draw(2, 4, 9, 7, seed=13)
+    asked = (x, weight, bias)
+    for ours, theirs in zip(
+        torch.autograd.grad(out, asked, grad), torch.autograd.grad(plain, asked, grad), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_torchs_convolution_may_be_differentiated_twice() -> None:
+    assert torch.autograd.gradgradcheck(sampled_conv2d, operands())
+
+
+def test_under_autocast_they_come_in_its_precision_and_add_up_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grad = gradient_at(*INSIDE).bfloat16()
+    x, weight = (each.detach().bfloat16().float().requires_grad_() for each in operands())
+    exact = torch.autograd.grad(F.conv2d(x, weight, padding=1), (x, weight), grad.float())
+    taken = []
+    monkeypatch.setattr(
+        sampled_gradient,
+        "gradients_of_places",
+        lambda *given: taken.append(given) or gradients_of_places(*given),
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        out = sampled_conv2d(x, weight)
+    assert out.dtype == torch.bfloat16
+    found = torch.autograd.grad(out, (x, weight), grad)
+    assert len(taken) == 1
+    for ours, theirs in zip(found, exact, strict=True):
+        assert ours.dtype == torch.float32
+        assert float((ours - theirs).norm() / theirs.norm()) < 2**-8  # the last of 8 bits
 
 
 @torch.no_grad()

@@ -64,6 +64,30 @@ def test_tracing_and_other_precisions_are_torchs(taken: list) -> None:
     assert taken == []
 
 
+@pytest.mark.parametrize(
+    ("options", "size", "looks"),
+    [
+        ({}, 24, True),
+        ({"direct": True}, 24, False),
+        ({"kernel_size": 1, "padding": 0}, 24, False),
+        ({"in_channels": 16}, 24, False),
+        ({}, 8, False),
+    ],
+    ids=str,
+)
+def test_under_autocast_wide_kernels_over_large_maps_look_for_sampled_gradients(
+    options: dict, size: int, looks: bool
+) -> None:
+    settings = {"in_channels": 128, "out_channels": 36, "kernel_size": 3, "padding": 1, **options}
+    direct = settings.pop("direct", False)
+    conv = Conv2d(**settings)
+    conv.direct = direct
+    with torch.autocast("cpu", torch.bfloat16):
+        out = conv(torch.rand(2, settings["in_channels"], size, size))
+    assert out.dtype == torch.bfloat16
+    assert (type(out.grad_fn).__name__ == "_SampledConvBackward") == looks
+
+
 def test_an_empty_batch_goes_through(taken: list) -> None:
     assert Conv2d(128, 128, 3, padding=1)(torch.rand(0, 128, 24, 24)).shape == (0, 128, 24, 24)
     assert taken == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from cvcore.cnn.registry import CONV_LAYERS
 from cvcore.ops.deep_conv import deep_conv2d
+from cvcore.ops.sampled_gradient import sampled_conv2d
 from cvcore.ops.winograd import WINDOW_STEP, winograd_conv2d
 
 # Bringing windows and kernels there and back costs by the channel and the kernel, which only many
@@ -21,16 +23,18 @@ _ALL_DIRECT = os.environ.get("CVCORE_DIRECT_CONV", "0") == "1"
 
 @CONV_LAYERS.register_module()
 class Conv2d(nn.Conv2d):
-    """``nn.Conv2d`` that chooses its way on a processor, in float32.
+    """``nn.Conv2d`` that chooses its way on a processor.
 
-    3x3 kernels of many channels go over large maps by ``winograd_conv2d``, those of very many over
-    small ones by ``deep_conv2d``. In other precisions, on other devices, and where it is traced or
-    compiled, it is torch's own. Outputs and gradients differ from torch's by rounding, as they do
-    between its own kernels for the two memory orders.
+    In float32, 3x3 kernels of many channels go over large maps by ``winograd_conv2d``, those of
+    very many over small ones by ``deep_conv2d``. Others of many channels over large maps, and in
+    other precisions, look on their way back whether few of their outputs have a gradient
+    (``sampled_conv2d``). On other devices, and where it is traced or compiled, it is torch's own.
+    Outputs and gradients differ from torch's by rounding, as they do between its own kernels for
+    the two memory orders.
 
     Attributes:
-        direct: have no output or gradient of a map by Winograd's way. ``CVCORE_DIRECT_CONV=1`` in
-            the environment leaves all layers torch's own way altogether.
+        direct: have every output and gradient of a map torch's own way. ``CVCORE_DIRECT_CONV=1``
+            in the environment leaves all layers torch's own way altogether.
     """
 
     direct = False
@@ -38,8 +42,11 @@ class Conv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if goes_by_winograd(self, input):
             return winograd_conv2d(input, weight, bias)
-        if torch.is_grad_enabled() and is_deep(self, input):
-            return deep_conv2d(input, weight, bias)
+        if torch.is_grad_enabled():
+            if is_deep(self, input):
+                return deep_conv2d(input, weight, bias)
+            if _is_wide(self, input):
+                return sampled_conv2d(input, weight, bias)
         return super()._conv_forward(input, weight, bias)
 
 
@@ -52,28 +59,44 @@ def go_directly(module: nn.Module, direct: bool) -> None:
 
 def goes_by_winograd(conv: nn.Module, x: Tensor) -> bool:
     """Whether a layer takes Winograd's way over (n, c, h, w)."""
-    return (
-        isinstance(conv, Conv2d)
-        and not conv.direct
-        and _may_choose(conv, x)
-        and _is_wide_3x3(conv, _LEAST_CHANNELS)
-        and _windows(x) >= _LEAST_WINDOWS
-    )
+    return _is_wide(conv, x) and _in_float32(conv, x) and conv.out_channels >= _LEAST_CHANNELS
 
 
 def is_deep(conv: nn.Module, x: Tensor) -> bool:
     """Whether the gradient of a layer's kernels over (n, c, h, w) is better had by products."""
-    return isinstance(conv, Conv2d) and _may_choose(conv, x) and _is_wide_3x3(conv, _DEEP)
+    return (
+        isinstance(conv, Conv2d)
+        and _may_choose(x)
+        and _in_float32(conv, x)
+        and _is_plain_3x3(conv)
+        and min(conv.in_channels, conv.out_channels) >= _DEEP
+    )
 
 
-def _may_choose(conv: Conv2d, x: Tensor) -> bool:
+def _is_wide(conv: nn.Module, x: Tensor) -> TypeGuard[Conv2d]:
+    """Whether a layer has kernels of many channels and a large map."""
+    return (
+        isinstance(conv, Conv2d)
+        and not conv.direct
+        and _may_choose(x)
+        and _is_plain_3x3(conv)
+        and conv.in_channels >= _LEAST_CHANNELS
+        and _windows(x) >= _LEAST_WINDOWS
+    )
+
+
+def _may_choose(x: Tensor) -> bool:
     if _ALL_DIRECT or torch.jit.is_tracing() or torch.compiler.is_compiling():
         return False
-    on_processor = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return on_processor and x.dtype == conv.weight.dtype == torch.float32 and x.dim() == 4
+    return x.device.type == "cpu" and x.dim() == 4
 
 
-def _is_wide_3x3(conv: Conv2d, channels: int) -> bool:
+def _in_float32(conv: Conv2d, x: Tensor) -> bool:
+    single = x.dtype == conv.weight.dtype == torch.float32
+    return single and not torch.is_autocast_enabled("cpu")
+
+
+def _is_plain_3x3(conv: Conv2d) -> bool:
     return (
         conv.kernel_size == (3, 3)
         and conv.stride == (1, 1)
@@ -81,7 +104,6 @@ def _is_wide_3x3(conv: Conv2d, channels: int) -> bool:
         and conv.dilation == (1, 1)
         and conv.groups == 1
         and conv.padding_mode == "zeros"
-        and min(conv.in_channels, conv.out_channels) >= channels
     )
 
 
