@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -58,6 +58,8 @@ def train(
     compiled: bool = False,
 ) -> dict[str, Any]:
     """Whole training steps: forward, and what the optimizer's hook does before and after it."""
+    with suppress(ModuleNotFoundError):  # MMCV has none
+        core_name_of(package, "allocator", "keep_freed_memory")()  # as a training does
     model, cfg = build(package, config, checkpoint)
     model.train()
     compile_parts(model, compiled)

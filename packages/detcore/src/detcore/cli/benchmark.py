@@ -83,11 +83,13 @@ def _inference(args: argparse.Namespace, cfg: Config) -> tuple[dict[str, Any], l
 def _training(args: argparse.Namespace, cfg: Config) -> tuple[dict[str, Any], list[str]]:
     import torch
 
+    from cvcore.allocator import keep_freed_memory
     from cvcore.runner import load_checkpoint
     from detcore.apis.device import choose_device
     from detcore.apis.measure.training import peak_memory, time_training
     from detcore.models import build_detector
 
+    keep_freed_memory()  # as a training does
     cfg["model"].get("backbone", {})["init_cfg"] = None  # weights do not change the time
     model = build_detector(cfg["model"], cfg.get("train_cfg"), cfg.get("test_cfg"))
     if args.checkpoint:
