@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from cvcore.config import Config
 from cvcore.config.dump import dumps
+from cvcore.config.merge import DELETE
 from cvcore.errors import ConfigError
 
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+# Placeholders and the mark that replaces a whole dict are gone once they have been followed.
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=30).filter(
-    lambda text: "{{" not in text and "${" not in text
+    lambda text: "{{" not in text and "${" not in text and text != DELETE
 )
 SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXTS
 SCALARS |= st.floats(allow_nan=False)
