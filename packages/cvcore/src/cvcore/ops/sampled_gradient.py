@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 _KERNEL = 3
 _MOST = 8  # one place in so many at most, which takes under half the time of whole maps
+_GLANCE = 16  # of so many places one tells of most maps that they have gradients everywhere
 
 
 def sampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -70,10 +71,17 @@ def sampled_places(grad: Tensor) -> Tensor | None:
     if torch.is_grad_enabled():
         return None
     by_places = _by_places(grad)
-    # One after the other: aminmax takes four times as long as both.
-    has_gradient = (by_places.amin(dim=1) != 0) | (by_places.amax(dim=1) != 0)
-    places = has_gradient.nonzero().flatten()
+    glance = by_places[::_GLANCE]
+    if 2 * len(_with_gradient(glance)) > len(glance):
+        return None
+    places = _with_gradient(by_places)
     return places if len(places) * _MOST <= len(by_places) else None
+
+
+def _with_gradient(by_places: Tensor) -> Tensor:
+    """(p,) int64, the rows of (n, k) that are not zeros alone."""
+    # One after the other: aminmax takes four times as long as both.
+    return ((by_places.amin(dim=1) != 0) | (by_places.amax(dim=1) != 0)).nonzero().flatten()
 
 
 def gradients_of_places(
