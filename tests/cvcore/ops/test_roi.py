@@ -58,6 +58,24 @@ def test_chunks_of_lookups_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(torch.autograd.grad(parts.square().sum(), x), gradient)
 
 
+def test_a_diverged_regression_is_weighed_a_few_regions_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weighed = []
+    plain = roi_bags.BinGrid._pixels_of_kind
+
+    def noted(self: roi_bags.BinGrid, samples: int, taps: int) -> tuple[Tensor, Tensor]:
+        weighed.append(len(self.start) * self.bins * samples * taps)
+        return plain(self, samples, taps)
+
+    monkeypatch.setattr(roi_bags.BinGrid, "_pixels_of_kind", noted)
+    monkeypatch.setattr(roi_bags, "LOOKUPS_PER_CHUNK", 200_000)
+    everywhere = torch.tensor([[0, -1e9, -1e9, 1e9, 1e9]]).repeat(10, 1)
+    pooled = roi_align(torch.ones(1, 1, 32, 32), everywhere, 7)
+    assert torch.equal(pooled, pooled[:1].expand_as(pooled))
+    assert 0 < max(weighed) <= 200_000
+
+
 def test_output_is_channels_last_and_a_channels_last_map_gives_the_same() -> None:
     x, rois = feature().detach(), regions(20)
     pooled = roi_align(x, rois, 7, 1 / 8)

@@ -55,9 +55,11 @@ class BinGrid:
         for place, (samples, taps) in enumerate(kinds.tolist()):
             if samples == 0:
                 continue
-            rows = (kind == place).nonzero().flatten()
-            found = self.select(rows)._pixels_of_kind(samples, taps)
-            pixels[rows, :, :taps], weights[rows, :, :taps] = found
+            # Each tap is weighed by each sample, which are many where a regression has diverged.
+            at_once = max(LOOKUPS_PER_CHUNK // (self.bins * samples * taps), 1)
+            for rows in (kind == place).nonzero().flatten().split(at_once):
+                found = self.select(rows)._pixels_of_kind(samples, taps)
+                pixels[rows, :, :taps], weights[rows, :, :taps] = found
         return Taps(counts, pixels, weights)
 
     def _pixels_of_kind(self, samples: int, taps: int) -> tuple[Tensor, Tensor]:
