@@ -42,6 +42,28 @@ class TestFocal:
         expected.backward()
         torch.testing.assert_close(ours.grad, theirs.grad)
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_its_sum_is_exact_for_logits_of_any_size(self, dtype: torch.dtype) -> None:
+        sizes = torch.logspace(-30, 2, 400, dtype=dtype)
+        background = torch.ones(1, dtype=torch.int64)
+        for logit in torch.cat([sizes, -sizes]):
+            ours = logit.reshape(1, 1).requires_grad_()
+            theirs = logit.double().reshape(1, 1).requires_grad_()
+            loss = focal_sum.focal_sum(ours, background, None, 2.0, 0.25)
+            expected = 0.75 * theirs.sigmoid() ** 2 * -F.logsigmoid(-theirs)
+            slope = torch.autograd.grad(expected, theirs)[0]
+            tolerance = {"rtol": 8 * torch.finfo(dtype).eps, "atol": torch.finfo(dtype).tiny}
+            torch.testing.assert_close(loss.double(), expected.squeeze(), **tolerance)
+            loss.backward()
+            torch.testing.assert_close(ours.grad.double(), slope, **tolerance)
+
+    @pytest.mark.parametrize("logit", [math.inf, -math.inf, math.nan])
+    def test_an_infinite_logit_costs_all_or_nothing(self, logit: float) -> None:
+        background = torch.ones(1, dtype=torch.int64)
+        loss = focal_sum.focal_sum(torch.tensor([[logit]]), background, None, 2.0, 0.25)
+        expected = torch.tensor(0.0 if logit == -math.inf else logit)
+        torch.testing.assert_close(loss, expected, equal_nan=True)
+
     def test_one_hot_and_soft_targets_are_taken_as_they_are(self) -> None:
         torch.testing.assert_close(FocalLoss()(LOGITS, ONE_HOT), FocalLoss()(LOGITS, LABELS))
 

@@ -67,10 +67,22 @@ def _runs(pred: Tensor) -> list[slice]:
 def _focal(logits: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     """Loss of negative answers, not yet balanced, and its derivative by the logits."""
     probability = logits.sigmoid()
-    entropy = F.softplus(logits)
+    entropy = _softplus(logits)
     focus = probability.pow(gamma)
     slope = torch.addcmul(probability, 1 - probability, entropy, value=gamma).mul_(focus)
     return entropy.mul_(focus), slope
+
+
+def _softplus(logits: Tensor) -> Tensor:
+    """``log(1 + exp(x))``, to rounding for any x.
+
+    On a processor torch's own can take three times as long, nearly all of it in ``log1p``. With
+    ``e = exp(-|x|)`` that is ``2 atanh(e / (2 + e))``, which cancels nothing.
+    """
+    if not logits.is_cpu:
+        return F.softplus(logits)
+    small = logits.abs().neg_().exp_()
+    return small.div_(small + 2).atanh_().mul_(2).add_(logits.clamp(min=0))
 
 
 def positives(target: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
