@@ -149,6 +149,28 @@ def test_under_autocast_the_result_is_in_half_precision_and_the_gradients_are_no
     assert {conv.weight.grad.dtype, norm.weight.grad.dtype, x.grad.dtype} == {torch.float32}
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_gradients_of_kernels_of_one_pixel_are_right_in_half_precision(
+    stride: int, memory_format: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 6, 1, stride=stride, bias=False)
+    norm = layers()[1].float()
+    exact = copy.deepcopy(nn.Sequential(conv, norm)).double()
+    x = image().detach().float().to(memory_format=memory_format).requires_grad_()
+    y = x.detach().double().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = conv_norm(conv, norm, x)
+    found.float().square().sum().backward()
+    exact(y).square().sum().backward()
+    for ours, theirs in zip(
+        (x, *conv.parameters(), *norm.parameters()), (y, *exact.parameters()), strict=True
+    ):
+        largest = float(theirs.grad.abs().max())
+        torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=0, atol=0.02 * largest)
+
+
 def test_layers_in_a_row_keep_their_keys_and_their_result() -> None:
     conv, norm = layers()
     plain = nn.Sequential(nn.AvgPool2d(1), conv, norm, nn.ReLU())
