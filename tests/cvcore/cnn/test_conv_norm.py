@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cvcore.cnn import Conv2d, ConvNormSequential, conv_norm
+from cvcore.cnn.layers.conv2d import goes_by_products
 
 
 def layers(bias: bool = False, affine: bool = True, groups: int = 1) -> tuple[nn.Conv2d, nn.Module]:
@@ -150,12 +151,15 @@ def test_under_autocast_the_result_is_in_half_precision_and_the_gradients_are_no
 
 
 @pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
 def test_gradients_of_kernels_of_one_pixel_are_right_in_half_precision(
-    stride: int, memory_format: torch.memory_format
+    stride: int, direct: bool, memory_format: torch.memory_format
 ) -> None:
     torch.manual_seed(0)
-    conv = nn.Conv2d(4, 6, 1, stride=stride, bias=False)
+    conv = Conv2d(4, 6, 1, stride=stride, bias=False)
+    conv.direct = direct
+    assert goes_by_products(conv, image().bfloat16()) == (stride == 1 and not direct)
     norm = layers()[1].float()
     exact = copy.deepcopy(nn.Sequential(conv, norm)).double()
     x = image().detach().float().to(memory_format=memory_format).requires_grad_()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cvcore.cnn.layers.conv2d import goes_by_winograd, is_deep
+from cvcore.cnn.layers.conv2d import goes_by_products, goes_by_winograd, is_deep
 from cvcore.ops.deep_conv import kernel_gradient
 from cvcore.ops.winograd import winograd_gradients
 
@@ -108,6 +108,7 @@ class _ConvNorm(torch.autograd.Function):
         ctx.save_for_backward(x, weight, scale)
         ctx.geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
         ctx.by_winograd, ctx.is_deep = goes_by_winograd(conv, x), is_deep(conv, x)
+        ctx.by_products = goes_by_products(conv, x)
         return _norm_in_place(norm, conv(x))
 
     @staticmethod
@@ -124,7 +125,7 @@ class _ConvNorm(torch.autograd.Function):
         )
         grad_weight = grad_scale = None
         if grad_scaled is not None:
-            # In the weight's own order, in which the two products go over it.
+            # In the order that weights have, in which the two products go over it.
             grad_scaled = grad_scaled.to(weight.dtype, memory_format=torch.contiguous_format)
             # Not by einsum, which turns both about for a matrix product of single rows.
             grad_scale = (grad_scaled * weight).sum(dim=(1, 2, 3)) if for_scale else None
@@ -141,26 +142,15 @@ def _gradients(
     if ctx.by_winograd:
         of_x, of_weight = winograd_gradients(grad, x, weight, *wanted[:2])
         return of_x, of_weight, grad.sum(dim=(0, 2, 3)) if wanted[2] else None
-    stride, padding, dilation, groups = ctx.geometry
-    if _goes_by_products(x, weight, stride, padding, groups):
+    if ctx.by_products:
         return _gradients_of_products(grad, x, weight, wanted)
-    by_products = ctx.is_deep and wanted[1]
+    stride, padding, dilation, groups = ctx.geometry
+    deep = ctx.is_deep and wanted[1]
     of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
         grad, x, weight, [len(weight)], stride, padding, dilation, False, [0, 0], groups,
-        (wanted[0], wanted[1] and not by_products, wanted[2]),
+        (wanted[0], wanted[1] and not deep, wanted[2]),
     )  # fmt: skip
-    return of_x, kernel_gradient(x, grad) if by_products else of_weight, of_bias
-
-
-def _goes_by_products(
-    x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: tuple[int, ...], groups: int
-) -> bool:
-    """Whether a kernel of one pixel looks at every pixel once, in bfloat16 on a processor.
-
-    There oneDNN's kernels take longer than plain products, over small maps half as long again.
-    """
-    plain = weight.shape[2:] == (1, 1) and stride == (1, 1) and padding == (0, 0) and groups == 1
-    return plain and x.device.type == "cpu" and x.dtype == torch.bfloat16
+    return of_x, kernel_gradient(x, grad) if deep else of_weight, of_bias
 
 
 def _gradients_of_products(
